@@ -1,0 +1,90 @@
+"""The service's door: `python -m app` serves, `python -m app health` asks a running one."""
+
+import argparse
+import sys
+from typing import Any, get_args
+
+from pydantic_core import PydanticUndefined
+
+from app import __version__
+from app.errors import LatentdError
+from app.settings import PREFIX, Settings
+
+EPILOG = """examples:
+  python -m app                                   serve every model in the store on 127.0.0.1:8000
+  python -m app serve --port 9000 --models mnist  one model, another port
+  LATENTD_DEVICE=cpu python -m app                every flag is also an environment variable
+  python -m app health                            exit 0 if the service here is ready
+"""
+
+
+# Flags of the door itself, not of a command.
+WHOLE = ("--help", "--version")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # To serve is what one usually wants: `python -m app --port 9000` does.
+    if not arguments or (arguments[0].startswith("--") and arguments[0] not in WHOLE):
+        arguments = ["serve", *arguments]
+    given = vars(_parser().parse_args(arguments))
+    command = given.pop("command")
+    try:
+        settings = Settings.read(**{name: value for name, value in given.items() if value})
+        if command == "health":
+            return _health(settings)
+        from app.server import serve
+
+        return serve(settings)
+    except LatentdError as error:
+        print(f"latentd: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m app", description=__doc__, epilog=EPILOG, formatter_class=shape
+    )
+    parser.add_argument("--version", action="version", version=f"latentd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="{serve,health}")
+    serve = commands.add_parser("serve", help="serve the models (the default)")
+    health = commands.add_parser("health", help="ask a running service whether it is ready")
+    for command in (serve, health):
+        _add_settings(command)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """A flag for every setting, so that the two never differ."""
+    for name, field in Settings.model_fields.items():
+        default: Any = field.get_default(call_default_factory=True)
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        told = f" (default: {shown})" if default is not PydanticUndefined and shown != "" else ""
+        choices = get_args(field.annotation) if name == "log_level" else None
+        help_text = f"{field.description}{told} [{PREFIX}{name.upper()}]"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            metavar=name.rpartition("_")[2].upper(),
+            choices=choices,
+            help=help_text.replace("%", "%%"),
+        )
+
+
+def _health(settings: Settings) -> int:
+    import httpx
+
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    url = f"http://{host}:{settings.port}/health/ready"
+    try:
+        answer = httpx.get(url, timeout=3, trust_env=False)
+    except httpx.HTTPError as error:
+        print(f"latentd: nothing answers at {url} ({type(error).__name__})", file=sys.stderr)
+        return 1
+    print(answer.text)
+    return 0 if answer.is_success else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Batching and the device. Knows tensors and futures; knows no HTTP, no images, no requests."""

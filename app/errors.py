@@ -1,0 +1,69 @@
+"""What can go wrong between a request and its answer, drawn along the way it goes.
+
+    bytes ──▶ routes ──▶ service ──▶ engine ──▶ service ──▶ formats ──▶ bytes
+      BadBody    ModelNotServed  Overloaded       (nothing of its own)   NotAcceptable
+      UnsupportedBody  BadValue  DeadlinePassed
+      NotAcceptable LimitExceeded  DeviceFailed, NotFinite
+
+Each is raised where it is found, as itself; `error_responses` alone knows HTTP. A message names the
+value, the limit and the remedy, and never quotes a body. This module knows nothing of HTTP.
+"""
+
+
+class LatentdError(Exception):
+    """The root of every error that the service raises on purpose."""
+
+
+class SettingsError(LatentdError):
+    """The service cannot start with these settings."""
+
+
+class BadBody(LatentdError):
+    """The body does not parse as what its media type says: an image, JSON, `.npy`, a form."""
+
+
+class UnsupportedBody(LatentdError):
+    """The body's media type is none that the endpoint reads."""
+
+
+class NotAcceptable(LatentdError):
+    """The asked form of the answer does not exist for this model."""
+
+
+class BadValue(LatentdError):
+    """A value parses but cannot be used: the wrong shape, not a finite number, out of range."""
+
+
+class LimitExceeded(LatentdError):
+    """More was asked for than this service is set to give in one request."""
+
+
+class ModelNotServed(LatentdError):
+    """No loaded model answers to this reference."""
+
+
+class Overloaded(LatentdError):
+    """The queue before the device is full.
+
+    `retry_after` is the time in seconds that the rows now waiting need at the recent rate.
+    """
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlinePassed(LatentdError):
+    """The request waited longer than it may; it was dropped before it reached the device."""
+
+
+class DeviceFailed(LatentdError):
+    """The device could not run this request's rows."""
+
+
+class NotFinite(LatentdError):
+    """The model answered NaN or infinity, which is never written out."""
+
+
+class ClientGone(LatentdError):
+    """The client closed the connection before its answer was ready; nobody reads this."""

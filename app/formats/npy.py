@@ -1,0 +1,49 @@
+"""NumPy's `.npy`: the rows as they are, float32 [N, …], written and read."""
+
+from io import BytesIO
+from math import prod
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import NDArray
+
+from app.errors import BadBody
+from app.formats.answer import Answer
+
+
+def write(answer: Answer) -> bytes:
+    """The rows [N, *data_shape] as float32."""
+    file = BytesIO()
+    np.save(file, answer.rows.numpy(), allow_pickle=False)
+    return file.getvalue()
+
+
+def read(body: bytes) -> NDArray[np.generic]:
+    """The array of a `.npy` file; no objects, and no memory beyond what the body holds.
+
+    Raises BadBody where it is not such a file, or claims another size than it has.
+    """
+    file = BytesIO(body)
+    try:
+        version = npy_format.read_magic(file)
+        readers = {
+            (1, 0): npy_format.read_array_header_1_0,
+            (2, 0): npy_format.read_array_header_2_0,
+        }
+        shape, fortran_order, dtype = readers[version](file)
+    except (ValueError, KeyError) as error:
+        raise BadBody(f"the body is not a .npy file: {_first_line(error)}") from None
+    if dtype.hasobject:
+        raise BadBody("the .npy file holds Python objects; save numbers (float32 or uint8)")
+    data = body[file.tell() :]
+    if len(data) != prod(shape) * dtype.itemsize:
+        raise BadBody(
+            f"the .npy file's header claims {prod(shape) * dtype.itemsize} bytes of data and "
+            f"{len(data)} follow: it was cut off or is not whole"
+        )
+    flat = np.frombuffer(data, dtype)
+    return flat.reshape(shape, order="F" if fortran_order else "C")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:120]

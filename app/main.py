@@ -1,0 +1,143 @@
+"""The application: settings in, a FastAPI app out, which loads and warms before it is ready."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Path
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse, Response
+
+from app import __version__, error_responses, openapi
+from app.engine.batcher import Batcher
+from app.engine.device import choose_device, describe, prepare
+from app.engine.loaded_model import LoadedModel, load_model
+from app.engine.model_pool import ModelPool, choose_models
+from app.metrics import Metrics
+from app.request_record import HEADER, RequestRecord
+from app.routes import decode, encode, health, interpolate, models, prometheus, sample
+from app.service import LatentService, Limits
+from app.settings import Settings
+
+log = logging.getLogger("latentd")
+
+EXPOSED = ["ETag", HEADER, "X-Latentd-Model", "X-Latentd-Seed"]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service as an ASGI application; without settings it reads them from the environment.
+
+    Its lifespan loads every model, so a server must run it (uvicorn does). A store or a device that
+    is not as the settings say stops the start with StoreError or SettingsError.
+    """
+    settings = settings or Settings.read()
+    app = FastAPI(
+        title="latentd",
+        version=__version__,
+        lifespan=_lifespan,
+        redoc_url=None,
+        max_body_size=settings.max_body_bytes,
+    )
+    app.state.settings = settings
+    app.state.metrics = Metrics()
+    app.state.ready = False
+    error_responses.register(app)
+    openapi.install(app)
+    _add_routes(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
+    app.add_middleware(RequestRecord, metrics=app.state.metrics)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    latent_space = APIRouter()
+    for route in (sample, interpolate, decode, encode):
+        latent_space.include_router(route.router)
+    app.include_router(latent_space)
+    app.include_router(models.router)
+    for router in (models.one_model, latent_space):
+        app.include_router(router, prefix="/models/{model}", dependencies=[Depends(_named)])
+    app.include_router(health.router)
+    app.include_router(prometheus.router)
+    app.add_api_route("/", _front_page, include_in_schema=False)
+
+
+async def _named(model: Annotated[str, Path(description="name or name@version")]) -> None:
+    """Declares the path's parameter; `exchange_for` reads it."""
+
+
+async def _front_page() -> Response:
+    return RedirectResponse("/docs")
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    metrics: Metrics = app.state.metrics
+    batcher = Batcher(metrics, max_queue_rows=settings.max_queue_rows)
+    try:
+        app.state.pool = await _load(settings, batcher)
+        limits = Limits(
+            settings.max_rows, settings.max_steps, settings.max_points, settings.request_timeout
+        )
+        app.state.service = LatentService(batcher, limits)
+        for loaded in app.state.pool.models:
+            _announce(loaded, metrics)
+        app.state.ready = True
+        metrics.ready.set(1)
+        yield
+    finally:
+        app.state.ready = False
+        metrics.ready.set(0)
+        await batcher.close()
+
+
+async def _load(settings: Settings, batcher: Batcher) -> ModelPool:
+    """Every model that is to be served, loaded and warmed on the device's thread."""
+    device = choose_device(settings.device)
+    wanted = choose_models(settings.store, settings.models)
+    await batcher.call(partial(prepare, device, settings.torch_threads))
+    log.info("latentd %s on %s, store %s", __version__, describe(device), settings.store)
+    return ModelPool(
+        [
+            await batcher.call(
+                partial(load_model, settings.store, model, device, settings.max_batch_rows)
+            )
+            for model in wanted
+        ]
+    )
+
+
+def _announce(loaded: LoadedModel, metrics: Metrics) -> None:
+    manifest = loaded.manifest
+    sizes = "; ".join(
+        f"{operation.name} in batches of {', '.join(map(str, operation.buckets.sizes))}"
+        for operation in loaded.operations
+    )
+    log.info(
+        "%s: %s %s of %s, latent %s; %s",
+        loaded.model,
+        manifest.family,
+        manifest.data.kind,
+        "×".join(map(str, manifest.data.shape)),
+        "×".join(map(str, manifest.latent_shape)),
+        sizes,
+    )
+    if not loaded.exact:
+        log.warning(
+            "%s: the device does not repeat its own results, so an answer may differ by a pixel "
+            "level from one time to the next",
+            loaded.model,
+        )
+    metrics.model_info.labels(
+        loaded.model.name, loaded.model.version, loaded.device, manifest.file.sha256
+    ).set(1)

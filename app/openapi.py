@@ -1,0 +1,80 @@
+"""The OpenAPI document, with examples that the loaded default model can answer."""
+
+from base64 import b64encode
+from typing import Any
+
+import torch
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.engine.model_pool import ModelPool
+from app.formats import png
+from app.latent_math import row_noise
+from app.layout import DRAWABLE_CHANNELS, to_pixels
+
+DESCRIPTION = """
+Images in, latents out; latents in, images out; samples; walks between points.
+
+Every latent endpoint stands at the root for the default model and under `/models/{model}` for a
+named one (`name` or `name@version`). The same question gives the same bytes, always; a question
+without a seed is told the seed it was given (`X-Latentd-Seed`).
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` describe itself with examples; they need the loaded models, so it is done late."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
+            )
+            _add_examples(schema, app.state.pool)
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's own way to extend the document
+
+
+def _add_examples(schema: dict[str, Any], pool: ModelPool) -> None:
+    bodies = _body_examples(pool)
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    parameter["example"] = str(pool.default.model)
+            if "requestBody" in operation:
+                example = bodies[path.rpartition("/")[2]]
+                operation["requestBody"]["content"]["application/json"]["example"] = example
+
+
+def _body_examples(pool: ModelPool) -> dict[str, Any]:
+    """A JSON body for each endpoint that takes one, made from the default model's own shapes."""
+    manifest = pool.default.manifest
+    latents = row_noise(1, 2, manifest.latent_shape).mul(100).round().div(100)
+    # Rounded twice: float32 to the shortest decimal is JSON's business, not a reader's.
+    latents_json = [_rounded(latent) for latent in latents.tolist()]
+    shape = manifest.data.shape
+    if manifest.data.kind == "vectors":
+        data: dict[str, Any] = {"rows": [[0.0] * shape[0]]}
+    elif shape[0] in DRAWABLE_CHANNELS:
+        image = png.encode(to_pixels(torch.full((1, *shape), 0.5))[0])
+        data = {"images": [b64encode(image).decode()]}
+    else:
+        data = {"images": []}  # no file format holds so many channels; `.npy` does
+    return {
+        "sample": {"n": 16, "seed": 1, "temperature": 1.0},
+        "interpolate": {
+            "points": [{"seed": 1}, {"latent": latents_json[0]}, {"seed": 2}],
+            "steps": 8,
+            "method": "slerp",
+        },
+        "decode": {"latents": latents_json},
+        "encode": data,
+    }
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - nested lists of numbers
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    return round(value, 2)

@@ -1,0 +1,142 @@
+"""Bodies that come in several media types: data for `/encode`, latents for `/decode`."""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from typing import TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from torch import Tensor
+
+from app.codec_threads import offload
+from app.errors import BadBody, BadValue, LimitExceeded, UnsupportedBody
+from app.formats import npy
+from app.images import read_images
+from app.routes.exchange import Exchange
+from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
+from app.routes.wire_types import DecodeRequest, EncodeRequest, Point
+from app.service import DataPoint, LatentPoint, SeedPoint
+from app.service import Point as ServicePoint
+
+M = TypeVar("M", bound=BaseModel)
+
+NPY = ("application/x-npy", "application/npy", "application/octet-stream")
+IMAGES = ("image/png", "image/jpeg", "image/webp")
+
+
+async def read_latents(exchange: Exchange) -> Tensor:
+    """The latents [n, *latent_shape] of a `/decode` body: JSON or `.npy`."""
+    shape = exchange.model.manifest.latent_shape
+    media_type = _media_type(exchange.request)
+    body = await exchange.request.body()
+    if media_type in NPY:
+        return rows_from_array(npy.read(body), shape, "latents")
+    if media_type == "application/json":
+        return rows_from_lists(parse(DecodeRequest, body).latents, shape, "latents")
+    raise _unsupported(media_type, ("application/json", NPY[0]))
+
+
+async def read_data(exchange: Exchange) -> Tensor:
+    """The data [n, *data_shape] of an `/encode` body: an image, a form, JSON or `.npy`."""
+    media_type = _media_type(exchange.request)
+    if media_type == "multipart/form-data":
+        return await _read_files(exchange, await _form_files(exchange))
+    body = await exchange.request.body()
+    if media_type in IMAGES:
+        return await _read_files(exchange, [body])
+    if media_type in NPY:
+        return _rows_from_npy(exchange, body)
+    if media_type == "application/json":
+        request = parse(EncodeRequest, body)
+        if request.images is not None:
+            return await _read_files(exchange, _decode_base64(request.images))
+        return _rows_of_numbers(exchange, request.rows or [])
+    raise _unsupported(media_type, (*IMAGES, "multipart/form-data", "application/json", NPY[0]))
+
+
+async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
+    """A point of a walk as the service takes it."""
+    if point.seed is not None:
+        return SeedPoint(point.seed)
+    if point.image is not None:
+        return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
+    if point.row is not None:
+        return DataPoint(_rows_of_numbers(exchange, [point.row])[0])
+    shape = exchange.model.manifest.latent_shape
+    return LatentPoint(rows_from_lists([point.latent], shape, "latent")[0])
+
+
+def parse(model: type[M], body: bytes) -> M:
+    """JSON as `model`; its faults are answered as FastAPI answers those of any other body."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _unsupported(given: str, takes: Sequence[str]) -> UnsupportedBody:
+    return UnsupportedBody(
+        f"the body's Content-Type is {given[:80] or 'missing'}; this endpoint takes "
+        f"{', '.join(takes)}: set the header to what the body is"
+    )
+
+
+async def _form_files(exchange: Exchange) -> list[bytes]:
+    limit = exchange.settings.max_rows
+    async with exchange.request.form(max_files=limit, max_fields=16) as form:
+        files = [part for part in form.getlist("images") if isinstance(part, UploadFile)]
+        if not files:
+            raise BadBody("the form has no file in a field called images")
+        return [await file.read() for file in files]
+
+
+async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Tensor:
+    data = exchange.model.manifest.data
+    if data.kind != "image":
+        raise BadValue(
+            f"{exchange.model.model} takes rows of {data.shape[0]} numbers, not images: send JSON "
+            '{"rows": [[…], …]} or .npy'
+        )
+    if len(files) > exchange.settings.max_rows:
+        raise LimitExceeded(
+            f"{len(files)} images given; one request may have {exchange.settings.max_rows}: send "
+            "several requests, or have the operator raise LATENTD_MAX_ROWS"
+        )
+    return await offload(sum(map(len, files)), read_images, files, data.shape)
+
+
+def _rows_from_npy(exchange: Exchange, body: bytes) -> Tensor:
+    data = exchange.model.manifest.data
+    array = npy.read(body)
+    if data.kind == "image":
+        return images_from_array(array, data.shape)
+    return rows_from_array(array, data.shape, "rows")
+
+
+def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Tensor:
+    data = exchange.model.manifest.data
+    if data.kind == "image":
+        raise BadValue(
+            f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
+        )
+    return rows_from_lists(rows, data.shape, "rows")
+
+
+def _decode_base64(texts: Sequence[str]) -> list[bytes]:
+    files = []
+    for number, text in enumerate(texts):
+        # Browsers hand out data URLs; what stands before the comma is only their label.
+        encoded = text.partition(",")[2] if text.startswith("data:") else text
+        try:
+            files.append(b64decode(encoded, validate=True))
+        except (Base64Error, ValueError):
+            raise BadBody(f"image {number} is not base64") from None
+    return files

@@ -1,0 +1,61 @@
+"""`/models`: what is published in the store, and which of it is loaded."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import JsonValue
+
+from app.engine.loaded_model import LoadedModel
+from app.engine.model_pool import ModelPool
+from app.routes.exchange import Asked
+from model_store import Manifest, StoreError, published, read_manifest
+
+router = APIRouter(tags=["models"])
+
+Card = dict[str, JsonValue]
+
+
+@router.get("/models", summary="What is published and loaded")
+async def list_models(request: Request) -> dict[str, Any]:
+    """Every published version, without its probe; `loaded` ones answer requests."""
+    state = request.app.state
+    cards = await asyncio.to_thread(_cards, state.settings.store, state.pool)
+    return {"default": str(state.pool.default.model), "models": cards}
+
+
+# Included under /models/{model} alone.
+one_model = APIRouter(tags=["models"])
+
+
+@one_model.get("", summary="One loaded model")
+async def show_model(exchange: Asked) -> Card:
+    """Its manifest, without the probe, and how it runs here."""
+    loaded = exchange.model
+    buckets: dict[str, JsonValue] = {
+        operation.name: list(operation.buckets.sizes) for operation in loaded.operations
+    }
+    running: Card = {"device": str(loaded.device), "exact": loaded.exact, "batch_sizes": buckets}
+    return _card(loaded.manifest, loaded=True) | {"running": running}
+
+
+def _cards(store: Path, pool: ModelPool) -> list[Card]:
+    """A card for each published version; one that cannot be read says so and hides no other."""
+    loaded: dict[str, LoadedModel] = {str(model.model): model for model in pool.models}
+    cards: dict[str, Card] = {
+        name: _card(model.manifest, loaded=True) for name, model in loaded.items()
+    }
+    for model in published(store):
+        if str(model) in loaded:
+            continue
+        try:
+            cards[str(model)] = _card(read_manifest(store, model), loaded=False)
+        except StoreError as error:
+            cards[str(model)] = {"id": str(model), "loaded": False, "error": str(error)}
+    return [cards[name] for name in sorted(cards)]
+
+
+def _card(manifest: Manifest, *, loaded: bool) -> Card:
+    facts = manifest.model_dump(mode="json", exclude={"probe"})
+    return {"id": str(manifest.model), "loaded": loaded, **facts}

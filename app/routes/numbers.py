@@ -1,0 +1,72 @@
+"""Numbers from outside to tensors: JSON lists and `.npy` arrays, checked for shape and range."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.errors import BadValue
+
+
+def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str) -> Tensor:
+    """Nested lists of numbers as float32 [n, *row_shape]; `what` is the field's name."""
+    try:
+        array = np.array(values)
+    except ValueError:
+        raise BadValue(_first_misshapen(values, row_shape, what)) from None
+    if array.dtype.kind not in "iuf":
+        raise BadValue(f"{what} holds something that is not a number; each is a list of numbers")
+    return rows_from_array(array, row_shape, what)
+
+
+def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) -> Tensor:
+    """An array [n, *row_shape] of finite numbers as float32. Raises BadValue."""
+    if array.dtype.kind not in "iuf":
+        raise BadValue(f"{what} are of type {array.dtype}; send float32")
+    if array.shape[1:] != row_shape or not len(array):
+        raise BadValue(
+            f"{what} have the shape {_words(array.shape)}; the model takes [n, "
+            f"{_words(row_shape)[1:]} with n ≥ 1"
+        )
+    with np.errstate(over="ignore"):
+        rows = array.astype(np.float32, order="C")
+    if not np.isfinite(rows).all():
+        row = int(np.argwhere(~np.isfinite(rows))[0][0])
+        raise BadValue(f"{what}[{row}] holds NaN or infinity, or more than a float32 can hold")
+    return torch.from_numpy(rows)
+
+
+def images_from_array(array: NDArray[Any], data_shape: tuple[int, ...]) -> Tensor:
+    """An array of images, uint8 or floats in [0, 1], as float32 [n, C, H, W] in [0, 1]."""
+    if array.dtype == np.uint8:
+        return rows_from_array(array, data_shape, "images") / 255
+    images = rows_from_array(array, data_shape, "images")
+    low, high = images.min().item(), images.max().item()
+    if low < 0 or high > 1:
+        raise BadValue(
+            f"images hold values from {low:g} to {high:g}; floats are to be in [0, 1]: divide by "
+            "255, or send uint8"
+        )
+    return images
+
+
+def _first_misshapen(values: Sequence[Any], row_shape: tuple[int, ...], what: str) -> str:
+    """Which row of a ragged list is at fault."""
+    for number, value in enumerate(values):
+        try:
+            shape = np.shape(value)
+        except ValueError:
+            return f"{what}[{number}] is ragged; every list in it is to have the same length"
+        if shape != row_shape:
+            return (
+                f"{what}[{number}] has the shape {_words(shape)}; the model takes "
+                f"{_words(row_shape)}"
+            )
+    return f"{what} are ragged; each is to have the shape {_words(row_shape)}"
+
+
+def _words(shape: tuple[int, ...]) -> str:
+    return "[" + ", ".join(map(str, shape)) + "]"

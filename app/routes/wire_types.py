@@ -1,0 +1,119 @@
+"""What the endpoints take, as types: the one declaration that validates and documents them.
+
+Bounds that an operator sets (rows, steps, pixels) are not here: the service checks them. A latent
+or a row is `list[Any]` because pydantic would spend longer on a thousand floats than the model
+does; `numbers` checks them as an array.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from app.formats import FORMATS
+from app.latent_math import METHODS
+
+# JSON's numbers are exact up to here in every client, and a signed 64-bit column holds it.
+MAX_SEED = 2**53 - 1
+
+Seed = Annotated[
+    int, Field(ge=0, le=MAX_SEED, description="any number; the same one, the same answer")
+]
+FormatName = Annotated[
+    str, Field(description=f"form of the answer: {', '.join(FORMATS)}; goes before Accept")
+]
+MethodName = Literal["linear", "slerp"]
+assert set(MethodName.__args__) == set(METHODS)  # type: ignore[attr-defined]
+
+
+class Strict(BaseModel):
+    """Takes what it declares and nothing else, so that a misspelt parameter is not ignored."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Form(Strict):
+    """The form of an answer in rows; always in the query."""
+
+    format: FormatName | None = None
+    layout: Literal["grid", "strip"] | None = Field(
+        None, description="images of a picture in a grid or in one row"
+    )
+    columns: int | None = Field(
+        None, ge=1, description="columns of the grid; as square as can be where absent"
+    )
+    scale: int = Field(1, ge=1, le=64, description="every pixel is drawn scale × scale")
+
+
+class SampleRequest(Strict):
+    """How many samples of the prior, which, and how far from its centre."""
+
+    n: int = Field(1, ge=1, description="number of samples", examples=[16])
+    seed: Seed | None = Field(None, examples=[1])
+    temperature: float = Field(
+        1.0, ge=0, le=10, description="scales the prior's standard deviation"
+    )
+
+
+class SampleQuery(Form, SampleRequest):
+    """Both in a query."""
+
+
+class EncodeQuery(Strict):
+    """Whether `latents` is the posterior's mean or a draw."""
+
+    seed: Seed | None = Field(None, description="draw `latents` with this seed; else the mean")
+
+
+class Point(Strict):
+    """A point of latent space: a sample's seed, a latent, or an image's (or row's) mean."""
+
+    seed: Seed | None = None
+    latent: list[Any] | None = None
+    image: str | None = Field(None, description="base64 of a PNG, JPEG or WebP file")
+    row: list[Any] | None = Field(None, description="a row, for vector models")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or None in (
+            getattr(self, n) for n in self.model_fields_set
+        ):
+            raise ValueError("a point has exactly one of seed, latent, image and row")
+        return self
+
+
+class Way(Strict):
+    """How to go through the points."""
+
+    steps: int = Field(16, ge=2, description="number of frames, the points included")
+    method: MethodName = Field("slerp", description="along the sphere, or straight")
+
+
+class InterpolateRequest(Way):
+    """A way through two or more points."""
+
+    points: list[Point] = Field(min_length=2)
+
+
+class InterpolateQuery(Form, Way):
+    """A way through the samples of two or more seeds."""
+
+    seed: list[Seed] = Field(min_length=2, description="two or more: seed=1&seed=2")
+
+
+class DecodeRequest(Strict):
+    """Latents, one a row."""
+
+    latents: list[Any] = Field(min_length=1)
+
+
+class EncodeRequest(Strict):
+    """Images as base64, or rows of a vector model."""
+
+    images: list[str] | None = Field(None, min_length=1)
+    rows: list[Any] | None = Field(None, min_length=1)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.images is None) == (self.rows is None):
+            raise ValueError("give exactly one of images (base64 files) and rows (numbers)")
+        return self

@@ -1,0 +1,137 @@
+"""What one can do with a latent space, on tensors: encode, decode, sample, interpolate.
+
+Everything here is a pure function of the model and the arguments: noise is drawn from (seed, row)
+before any batching. Rows are checked for shape and range by whoever parses them; the numbers of
+rows, points and steps are checked here, for every protocol alike. Knows no HTTP and no images.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from app import latent_math
+from app.engine.batcher import Batcher
+from app.engine.loaded_model import LoadedModel, Operation
+from app.errors import BadValue, LimitExceeded, NotFinite
+
+
+class Posterior(NamedTuple):
+    """q(z|x) of some rows, and a latent of each: [n, *latent_shape] all three."""
+
+    mean: Tensor
+    log_var: Tensor
+    latents: Tensor  # the mean, or a draw where a seed was given
+
+
+class SeedPoint(NamedTuple):
+    """The point that sample 0 of a seed has."""
+
+    seed: int
+
+
+class LatentPoint(NamedTuple):
+    """A point given by its latent [*latent_shape]."""
+
+    latent: Tensor
+
+
+class DataPoint(NamedTuple):
+    """A point given by data [*data_shape]: the mean of its posterior."""
+
+    x: Tensor
+
+
+Point = SeedPoint | LatentPoint | DataPoint
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for; each field is the setting LATENTD_<FIELD>."""
+
+    max_rows: int
+    max_steps: int
+    max_points: int
+    request_timeout: float  # seconds
+
+    def check(self, setting: str, given: int, what: str) -> None:
+        """Raise LimitExceeded if more of `what` was asked for than the setting allows."""
+        limit = getattr(self, setting)
+        if given > limit:
+            raise LimitExceeded(
+                f"{given} {what} asked for; one request may have at most {limit}: ask for fewer, "
+                f"in several requests, or have the operator raise LATENTD_{setting.upper()}"
+            )
+
+
+class LatentService:
+    """The verbs of a latent space; each awaits the device that its model is on."""
+
+    def __init__(self, batcher: Batcher, limits: Limits) -> None:
+        self._batcher = batcher
+        self._limits = limits
+
+    async def encode(self, model: LoadedModel, x: Tensor, seed: int | None = None) -> Posterior:
+        """The posterior of `x` [n, *data_shape]; latents are its mean, or drawn with `seed`."""
+        mean, log_var = (await self._run(model.encode, x)).unbind(1)
+        if seed is None:
+            return Posterior(mean, log_var, mean)
+        noise = latent_math.row_noise(seed, len(x), model.manifest.latent_shape)
+        return Posterior(mean, log_var, latent_math.draw_posterior(mean, log_var, noise))
+
+    async def decode(self, model: LoadedModel, z: Tensor) -> Tensor:
+        """The likelihood's mean [n, *data_shape] of latents `z` [n, *latent_shape]."""
+        return await self._run(model.decode, z)
+
+    async def sample(
+        self, model: LoadedModel, num_samples: int, seed: int, temperature: float = 1.0
+    ) -> Tensor:
+        """Rows [num_samples, *data_shape] decoded from the prior; row i depends on (seed, i) alone.
+
+        `temperature` scales the prior's standard deviation: 1 is the model, 0 its centre.
+        """
+        self._limits.check("max_rows", num_samples, "samples")
+        return await self.decode(model, await self._latents(model, seed, num_samples, temperature))
+
+    async def interpolate(
+        self, model: LoadedModel, points: Sequence[Point], steps: int, method: str
+    ) -> Tensor:
+        """Frames [steps, *data_shape] along the way through two or more points, ends included."""
+        self._limits.check("max_points", len(points), "points")
+        self._limits.check("max_steps", steps, "steps")
+        if len(points) < 2:
+            raise BadValue(f"{len(points)} point given; a way needs two or more")
+        if steps < len(points):
+            raise BadValue(
+                f"steps = {steps} for {len(points)} points; the frames count the points in, so ask "
+                f"for {len(points)} steps or more"
+            )
+        latents = torch.stack([await self._locate(model, point) for point in points])
+        return await self.decode(model, latent_math.path(latents, steps, method))
+
+    async def _locate(self, model: LoadedModel, point: Point) -> Tensor:
+        match point:
+            case SeedPoint(seed):
+                return (await self._latents(model, seed, 1))[0]
+            case DataPoint(x):
+                return (await self.encode(model, x[None])).mean[0]
+            case LatentPoint(latent):
+                return latent
+
+    async def _latents(
+        self, model: LoadedModel, seed: int, num_samples: int, temperature: float = 1.0
+    ) -> Tensor:
+        noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape) * temperature
+        return await self._run(model.prior, noise) if model.prior else noise
+
+    async def _run(self, operation: Operation, rows: Tensor) -> Tensor:
+        self._limits.check("max_rows", len(rows), "rows")
+        answer = await self._batcher.run(operation, rows, self._limits.request_timeout)
+        if not torch.isfinite(answer).all():
+            raise NotFinite(
+                f"{operation.model} answered NaN or infinity to {operation.name}: "
+                "the values given lie too far outside what it was trained on"
+            )
+        return answer

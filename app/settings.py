@@ -1,0 +1,115 @@
+"""Every setting of the service, its default and its limits; the only reader of the environment.
+
+Each one is an environment variable `LATENTD_<NAME>` and a flag of `python -m app serve`; all of
+them are described in docs/settings.md.
+"""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import SettingsError
+from model_store import store_path
+
+PREFIX = "LATENTD_"
+
+# Comma-separated in the environment, not JSON.
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Frozen: a running service does not change its settings."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    store: Path = Field(
+        default_factory=store_path, description="folder that checkpoints are published in"
+    )
+    models: Names = Field(
+        (),
+        description="models to serve, as name or name@version, comma-separated; the first is the "
+        "default one; empty serves the latest version of every name, `mnist` first",
+    )
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto (CUDA where there is one, else CPU), cpu, cuda or cuda:N",
+    )
+    torch_threads: int = Field(
+        1, ge=1, le=256, description="threads that one operation on the CPU may use"
+    )
+    max_batch_rows: int = Field(
+        64, ge=1, le=4096, description="most rows that the device is given at once"
+    )
+    max_queue_rows: int = Field(
+        16384, ge=1, description="rows that may wait for the device before requests get 503"
+    )
+    request_timeout: float = Field(
+        30.0, gt=0, description="seconds a request may wait for the device before it gets 504"
+    )
+    max_rows: int = Field(4096, ge=1, description="most rows (images, latents) in one request")
+    max_steps: int = Field(1024, ge=2, description="most frames of one interpolation")
+    max_points: int = Field(64, ge=2, description="most points of one interpolation")
+    max_pixels: int = Field(
+        16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
+    )
+    max_body_bytes: int = Field(33_554_432, ge=1, description="largest request body in bytes")
+    cache_seconds: int = Field(
+        60,
+        ge=0,
+        description="how long caches may keep a seeded answer of a model named without a version; "
+        "with a version they may keep it for a year",
+    )
+    cors_origins: Names = Field(
+        (), description="origins whose pages may call the service, comma-separated; * for any"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least level of what is logged"
+    )
+
+    @field_validator("models", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:  # noqa: ANN401 - any setting, of its own type
+        """The settings that hold: `given` over the environment over the defaults.
+
+        Raises SettingsError naming the variable, what it was set to and what it takes.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            lines = [
+                f"{PREFIX}{str(part['loc'][0]).upper()}={part['input']}: {part['msg']}"
+                for part in error.errors()
+            ]
+            raise SettingsError("\n".join(lines)) from None
+
+
+def unknown_variables() -> list[str]:
+    """A line on each `LATENTD_*` variable that no setting reads: most are slips of the pen.
+
+    They warn rather than refuse: Kubernetes sets such variables for a service named latentd.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    lines = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known | STORE_VARIABLES:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            lines.append(f"{name} is set, but there is no such setting{hint}")
+    return lines
+
+
+# Read by model_store, not here.
+STORE_VARIABLES = frozenset({PREFIX + "EXTRA_OPERATORS"})
