@@ -44,6 +44,8 @@ def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> np.ndarray:
             f"{width} × {height}: resize it first"
         )
     try:
+        # Pillow reads on where a PNG's last bytes are missing or a checksum fails; this does not.
+        Image.open(BytesIO(file), formats=READABLE).verify()
         pixels = _in_mode(image, MODES[channels])
     except (OSError, ValueError, SyntaxError):
         raise BadBody(f"image {number} is cut off or damaged: send the whole file") from None

@@ -40,7 +40,8 @@ def slerp(start: Tensor, end: Tensor, part: Tensor) -> Tensor:
     """
     a, b = start.double().flatten(1), end.double().flatten(1)
     norms = a.norm(dim=1) * b.norm(dim=1)
-    cosine = ((a * b).sum(1) / norms.clamp_min(1e-12)).clamp(-1, 1)
+    # A zero vector has no direction; a cosine of 1 stands for it, which has no arc either.
+    cosine = torch.where(norms > 0, (a * b).sum(1) / norms, 1.0).clamp(-1, 1)
     angle = torch.acos(cosine).reshape(-1, *[1] * (start.dim() - 1))
     sine = torch.sin(angle)
     weight_start = torch.sin((1 - part) * angle) / sine

@@ -35,8 +35,8 @@ def check_drawable(count: int, data_shape: tuple[int, ...], sheet: Sheet, max_pi
     if pixels > max_pixels:
         raise LimitExceeded(
             f"{count} images in {sheet.columns} columns at scale {sheet.scale} are {pixels} "
-            f"pixels; one answer has at most {max_pixels}: ask for fewer or for a smaller scale, or have "
-            "the operator raise LATENTD_MAX_PIXELS"
+            f"pixels; one answer has at most {max_pixels}: ask for fewer or for a smaller scale, "
+            "or have the operator raise LATENTD_MAX_PIXELS"
         )
 
 

@@ -4,13 +4,16 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, FastAPI, Path
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Path as PathParameter
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 
 from app import __version__, error_responses, openapi
+from app.body_limit import BodyLimit
 from app.engine.batcher import Batcher
 from app.engine.device import choose_device, describe, prepare
 from app.engine.loaded_model import LoadedModel, load_model
@@ -20,6 +23,7 @@ from app.request_record import HEADER, RequestRecord
 from app.routes import decode, encode, health, interpolate, models, prometheus, sample
 from app.service import LatentService, Limits
 from app.settings import Settings
+from model_store import store_path
 
 log = logging.getLogger("latentd")
 
@@ -38,14 +42,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         lifespan=_lifespan,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
     )
     app.state.settings = settings
+    app.state.store = settings.store or store_path()
     app.state.metrics = Metrics()
     app.state.ready = False
     error_responses.register(app)
     openapi.install(app)
     _add_routes(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -71,7 +76,7 @@ def _add_routes(app: FastAPI) -> None:
     app.add_api_route("/", _front_page, include_in_schema=False)
 
 
-async def _named(model: Annotated[str, Path(description="name or name@version")]) -> None:
+async def _named(model: Annotated[str, PathParameter(description="name or name@version")]) -> None:
     """Declares the path's parameter; `exchange_for` reads it."""
 
 
@@ -85,7 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     metrics: Metrics = app.state.metrics
     batcher = Batcher(metrics, max_queue_rows=settings.max_queue_rows)
     try:
-        app.state.pool = await _load(settings, batcher)
+        app.state.pool = await _load(settings, app.state.store, batcher)
         limits = Limits(
             settings.max_rows, settings.max_steps, settings.max_points, settings.request_timeout
         )
@@ -101,17 +106,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await batcher.close()
 
 
-async def _load(settings: Settings, batcher: Batcher) -> ModelPool:
+async def _load(settings: Settings, store: Path, batcher: Batcher) -> ModelPool:
     """Every model that is to be served, loaded and warmed on the device's thread."""
     device = choose_device(settings.device)
-    wanted = choose_models(settings.store, settings.models)
+    wanted = choose_models(store, settings.models)
     await batcher.call(partial(prepare, device, settings.torch_threads))
-    log.info("latentd %s on %s, store %s", __version__, describe(device), settings.store)
+    log.info("latentd %s on %s, store %s", __version__, describe(device), store)
     return ModelPool(
         [
-            await batcher.call(
-                partial(load_model, settings.store, model, device, settings.max_batch_rows)
-            )
+            await batcher.call(partial(load_model, store, model, device, settings.max_batch_rows))
             for model in wanted
         ]
     )

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 import socket
 import sys
 
@@ -54,8 +55,12 @@ def serve(settings: Settings) -> int:
         server_header=False,
     )
     server = Server(config)
+    # Having shut down, uvicorn raises again the signal that told it to; to end so is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server.run()
+    except KeyboardInterrupt:
+        return 0
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

@@ -13,7 +13,6 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import SettingsError
-from model_store import store_path
 
 PREFIX = "LATENTD_"
 
@@ -28,8 +27,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    store: Path = Field(
-        default_factory=store_path, description="folder that checkpoints are published in"
+    store: Path | None = Field(
+        None,
+        description="folder that checkpoints are published in; model_store/published in the "
+        "checkout where absent",
     )
     models: Names = Field(
         (),

@@ -1,4 +1,4 @@
-"""What all tests share: one thread for torch, and the real MNIST where it lies beside the checkout."""
+"""What all tests share: one thread for torch, and the real MNIST where it is there."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def mnist_folder() -> Path:
-    """The folder with MNIST's four IDX files; the test is skipped, saying so, where it is absent."""
+    """The folder of MNIST's four IDX files; the test is skipped, saying so, where it is absent."""
     if not MNIST.is_dir():
         pytest.skip("needs MNIST's IDX files in ../shared/data/mnist beside the checkout")
     return MNIST

@@ -67,7 +67,8 @@ class Rows(nn.Module):
 
     @torch.jit.export
     def decode(self, z: Tensor) -> Tensor:
-        return self.row(z)
+        row: Tensor = self.row(z)
+        return row
 
 
 class Kind(NamedTuple):
@@ -128,5 +129,5 @@ def publish_kind(store: Path, kind: str, name: str | None = None, seed: int = 0)
     """Script a module of `kind` and publish it under `name` (its kind's name where absent)."""
     module = eager(kind, seed)
     file = store.parent / f"{kind}-{seed}.ts"
-    torch.jit.script(module).save(str(file))
+    torch.jit.script(module).save(str(file))  # type: ignore[no-untyped-call]
     return publish(draft(kind, module, name), file, store)

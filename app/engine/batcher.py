@@ -126,7 +126,8 @@ class Batcher:
 
     def _admit(self, num_rows: int) -> None:
         # An empty queue takes any legal request, so that none is refused for ever.
-        if self._closing or 0 < self._queued_rows > self._max_queue_rows - num_rows:
+        full = self._queued_rows > 0 and self._queued_rows + num_rows > self._max_queue_rows
+        if full or self._closing:
             rate = self._rows_per_second
             self._metrics.dropped.labels("overloaded").inc()
             raise Overloaded(

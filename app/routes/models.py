@@ -21,7 +21,7 @@ Card = dict[str, JsonValue]
 async def list_models(request: Request) -> dict[str, Any]:
     """Every published version, without its probe; `loaded` ones answer requests."""
     state = request.app.state
-    cards = await asyncio.to_thread(_cards, state.settings.store, state.pool)
+    cards = await asyncio.to_thread(_cards, state.store, state.pool)
     return {"default": str(state.pool.default.model), "models": cards}
 
 

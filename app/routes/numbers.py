@@ -26,10 +26,15 @@ def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) 
     """An array [n, *row_shape] of finite numbers as float32. Raises BadValue."""
     if array.dtype.kind not in "iuf":
         raise BadValue(f"{what} are of type {array.dtype}; send float32")
-    if array.shape[1:] != row_shape or not len(array):
+    if array.ndim != 1 + len(row_shape) or not len(array):
         raise BadValue(
-            f"{what} have the shape {_words(array.shape)}; the model takes [n, "
+            f"{what}: the shape is {_words(array.shape)}; the model takes [n, "
             f"{_words(row_shape)[1:]} with n ≥ 1"
+        )
+    if array.shape[1:] != row_shape:
+        raise BadValue(
+            f"{what}: each has the shape {_words(array.shape[1:])}; the model takes "
+            f"{_words(row_shape)}"
         )
     with np.errstate(over="ignore"):
         rows = array.astype(np.float32, order="C")

@@ -97,7 +97,9 @@ class InterpolateRequest(Way):
 class InterpolateQuery(Form, Way):
     """A way through the samples of two or more seeds."""
 
-    seed: list[Seed] = Field(min_length=2, description="two or more: seed=1&seed=2")
+    seed: list[Seed] = Field(
+        min_length=2, description="two or more: seed=1&seed=2", examples=[[1, 2]]
+    )
 
 
 class DecodeRequest(Strict):

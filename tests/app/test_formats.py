@@ -1,0 +1,116 @@
+"""The forms of an answer: what one asks for, by `format` or Accept, and what one gets."""
+
+import base64
+import io
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from app.formats import FORMATS, choose_format, png
+from app.layout import Sheet, arrange, columns_for
+from tests.app.conftest import array, picture, problem
+
+
+def test_every_format_answers_with_its_media_type(client: httpx.Client) -> None:
+    for name, form in FORMATS.items():
+        answer = client.get(f"/sample?n=2&seed=1&format={name}")
+        assert answer.headers["Content-Type"] == form.media_type
+        by_accept = client.get("/sample?n=2&seed=1", headers={"Accept": form.media_type})
+        assert by_accept.content == answer.content
+        assert "Accept" in answer.headers["Vary"]
+
+
+def test_png_json_and_npy_hold_the_same_images(client: httpx.Client) -> None:
+    sheet = picture(client.get("/sample?n=4&seed=1"))
+    values = array(client.get("/sample?n=4&seed=1&format=npy"))
+    body = client.get("/sample?n=4&seed=1&format=json").json()
+    assert body["model"] == "grey@1"
+    assert body["seeds"] == [1]
+    images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(b)))) for b in body["images"]]
+    assert np.array_equal(np.vstack([np.hstack(images[:2]), np.hstack(images[2:])]), sheet)
+    assert np.array_equal(np.rint(values[:, 0] * 255).astype(np.uint8), np.stack(images))
+
+
+def test_scale_repeats_pixels(client: httpx.Client) -> None:
+    small = picture(client.get("/sample?n=4&seed=1"))
+    large = picture(client.get("/sample?n=4&seed=1&scale=3"))
+    assert np.array_equal(large, small.repeat(3, 0).repeat(3, 1))
+    body = client.get("/sample?seed=1&scale=3&format=json").json()
+    assert Image.open(io.BytesIO(base64.b64decode(body["images"][0]))).size == (24, 24)
+
+
+def test_strip_and_columns_lay_the_same_images_out(client: httpx.Client) -> None:
+    strip = picture(client.get("/sample?n=6&seed=1&layout=strip"))
+    grid = picture(client.get("/sample?n=6&seed=1&columns=2"))
+    assert strip.shape == (8, 48)
+    assert grid.shape == (24, 16)
+    assert np.array_equal(strip[:, 16:24], grid[8:16, :8])
+
+
+def test_colour_images_are_drawn_in_colour(client: httpx.Client) -> None:
+    sheet = picture(client.get("/models/colour/sample?n=2&seed=1&layout=strip"))
+    values = array(client.get("/models/colour/sample?n=2&seed=1&format=npy"))
+    expected = np.hstack(list(np.rint(values * 255).astype(np.uint8).transpose(0, 2, 3, 1)))
+    assert np.array_equal(sheet, expected)
+
+
+def test_vectors_answer_as_json_and_have_no_picture(client: httpx.Client) -> None:
+    answer = client.get("/models/rows/sample?n=3&seed=1")
+    values = array(client.get("/models/rows/sample?n=3&seed=1&format=npy"))
+    assert np.array_equal(np.array(answer.json()["rows"], np.float32), values)
+    for wish in ({"params": {"format": "png"}}, {"headers": {"Accept": "image/png"}}):
+        detail = problem(client.get("/models/rows/sample", **wish), 406)  # type: ignore[arg-type]
+        assert "json|npy" in detail
+
+
+@pytest.mark.parametrize("wish", ["?format=tiff", "?format="])
+def test_an_unknown_format_names_those_there_are(client: httpx.Client, wish: str) -> None:
+    assert "png|json|npy" in problem(client.get(f"/sample{wish}"), 406)
+
+
+def test_an_accept_that_nothing_meets_is_refused(client: httpx.Client) -> None:
+    answer = client.get("/sample", headers={"Accept": "video/mp4"})
+    assert "video/mp4" in problem(answer, 406)
+
+
+@pytest.mark.parametrize(
+    ("accept", "images", "chosen"),
+    [
+        (None, True, "png"),
+        (None, False, "json"),
+        ("*/*", True, "png"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", True, "png"),
+        ("image/*", True, "png"),
+        ("application/json", True, "json"),
+        ("application/*", True, "json"),
+        ("image/png;q=0.1, application/x-npy", True, "npy"),
+        ("image/png;q=0, */*", False, "json"),
+        ("image/png, application/json;q=0.5", False, "json"),
+    ],
+)
+def test_accept_chooses_as_rfc_9110_says(accept: str | None, images: bool, chosen: str) -> None:  # noqa: FBT001
+    assert choose_format(None, accept, images=images) == chosen
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_png_is_read_back_as_it_was(channels: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (13, 7, channels), np.uint8)
+    image = Image.open(io.BytesIO(png.encode(pixels)))
+    image.load()
+    assert np.array_equal(np.asarray(image).reshape(pixels.shape), pixels)
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "columns"),
+    [(1, None, 1), (4, None, 2), (5, None, 3), (16, None, 4), (3, 9, 3)],
+)
+def test_a_grid_is_as_square_as_can_be(count: int, asked: int | None, columns: int) -> None:
+    assert columns_for(count, "grid", asked) == columns
+
+
+def test_levels_are_the_nearest_of_256() -> None:
+    values = torch.tensor([0, 0.4 / 255, 0.6 / 255, 1, 1.5, -1]).reshape(1, 1, 1, 6)
+    assert arrange(values, Sheet(1, 1)).ravel().tolist() == [0, 0, 1, 255, 255, 0]
