@@ -1,0 +1,187 @@
+"""What a checkpoint says about itself, as pydantic models, and how that is read from its file.
+
+Knows shapes and numbers, not what the scripted module does with them.
+"""
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+
+from model_store.errors import CheckpointRejected
+from model_store.location import MANIFEST_FILE, MAX_VERSION, ModelId, published_folder
+from model_store.probe import Probe, Record
+
+FORMAT: Final = "latentd-torchscript-1"
+MAX_ROW = 1 << 24  # numbers in one row: an image of 3 x 2048 x 2048 fits
+MAX_BYTES = 64 << 20  # a probe of a few large images fits; an endless file does not
+
+Capability = Literal["log_likelihood", "prior", "prior_log_density"]
+
+
+def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if math.prod(shape) > MAX_ROW:
+        raise ValueError(f"a row of shape {list(shape)} exceeds {MAX_ROW} numbers")
+    return shape
+
+
+Size = Annotated[int, Field(ge=1)]
+Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8), AfterValidator(_bounded)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class DataSpec(Record):
+    """One datum: an image `[C, H, W]` in [0, 1], or a vector `[D]` of any real numbers."""
+
+    kind: Literal["image", "vectors"]
+    shape: Shape
+    value_range: tuple[float, float] | None
+
+    @model_validator(mode="after")
+    def _kind_shape_and_range_agree(self) -> Self:
+        dimensions, value_range = (3, (0.0, 1.0)) if self.kind == "image" else (1, None)
+        if len(self.shape) != dimensions:
+            raise ValueError(f"{self.kind} has {dimensions} dimension(s), not {list(self.shape)}")
+        if self.value_range != value_range:
+            raise ValueError(f"{self.kind} has value_range {value_range}, not {self.value_range}")
+        return self
+
+
+class Figure(Record):
+    """A number the model reached, its unit, and how it was estimated."""
+
+    name: str
+    value: float
+    unit: str
+    estimator: str
+
+
+class TrainingFacts(Record):
+    """Where the weights come from, in enough detail to train them again."""
+
+    dataset: str
+    dataset_sha256: Sha256
+    recipe: str
+    seed: int
+    epochs: int
+    git_revision: str | None
+    config: dict[str, JsonValue]
+
+
+class FileRecord(Record):
+    """Digest and size in bytes of the scripted module's file."""
+
+    sha256: Sha256
+    size: Annotated[int, Field(ge=1)]
+
+
+class Draft(Record):
+    """All that the publisher knows of a model before it has a version."""
+
+    name: str
+    family: str
+    likelihood: str
+    data: DataSpec
+    latent_shape: Shape
+    capabilities: tuple[Capability, ...] = ()
+    training: TrainingFacts
+    figures: tuple[Figure, ...] = ()
+    probe: Probe
+
+    @model_validator(mode="after")
+    def _probe_fits_the_shapes(self) -> Self:
+        data, latent, rows = self.data.shape, self.latent_shape, self.probe.x.shape[:1]
+        if not rows or rows[0] < 1:
+            raise ValueError("the probe holds no row; record at least one")
+        expected = {"x": data, "z": latent, "mean": latent, "log_var": latent, "decoded": data}
+        for part, row in expected.items():
+            shape = getattr(self.probe, part).shape
+            if shape != (*rows, *row):
+                raise ValueError(f"probe.{part} has shape {list(shape)}, expected {[*rows, *row]}")
+        if len(set(self.capabilities)) != len(self.capabilities):
+            raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
+        return self
+
+
+class Manifest(Draft):
+    """A draft that became a version."""
+
+    format: Literal["latentd-torchscript-1"] = FORMAT
+    version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
+    created: AwareDatetime
+    file: FileRecord
+    torch: str
+
+    @property
+    def model(self) -> ModelId:
+        """The name and version under which it is published."""
+        return ModelId(self.name, self.version)
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """The methods that the scripted module must have."""
+        return ("encode", "decode", *self.capabilities)
+
+    def as_json(self) -> str:
+        """The text of the manifest's file, the long probe last, as people read the rest."""
+        rest = self.model_dump(mode="json")
+        first = {field: rest.pop(field) for field in ("format", "name", "version", "created")}
+        last = {"probe": rest.pop("probe")}
+        return json.dumps(first | rest | last, indent=2) + "\n"
+
+
+class _Header(BaseModel):
+    """The one field of a manifest that every format has."""
+
+    format: str
+
+
+def read_manifest(store: Path, model: ModelId) -> Manifest:
+    """Read a published version's manifest; ModelNotFound, or CheckpointRejected("manifest")."""
+    return read_manifest_file(published_folder(store, model) / MANIFEST_FILE, model)
+
+
+def read_manifest_file(file: Path, model: ModelId) -> Manifest:
+    """Read a manifest that must be the one of `model`; CheckpointRejected("manifest") otherwise."""
+    try:
+        text = _bounded_text(file)
+        header = _Header.model_validate_json(text)
+        if header.format != FORMAT:
+            raise ValueError(
+                f"format {header.format!r} is unknown; this release reads {FORMAT!r}: publish the "
+                "model again with this release, or read it with the release that wrote it"
+            )
+        manifest = Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise CheckpointRejected("manifest", model, _in_one_line(error)) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointRejected("manifest", model, str(error)) from error
+    if manifest.model != model:
+        detail = f"it calls itself {manifest.model}; move it to the folder of that name and version"
+        raise CheckpointRejected("manifest", model, detail)
+    return manifest
+
+
+def _bounded_text(file: Path) -> str:
+    size = file.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{MANIFEST_FILE} has {size} bytes, the limit is {MAX_BYTES}")
+    return file.read_text(encoding="utf-8")
+
+
+def _in_one_line(error: ValidationError) -> str:
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc']) or MANIFEST_FILE}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    return "; ".join(faults[:5])
