@@ -62,7 +62,7 @@ def problem_response(
     """An RFC 9457 answer; docs/http.md has a row for each `type`."""
     identity = request_id(request.scope)
     body = {
-        "type": _type(problem),
+        "type": problem_type(problem),
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
@@ -74,7 +74,8 @@ def problem_response(
     return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
 
 
-def _type(problem: Problem) -> str:
+def problem_type(problem: Problem) -> str:
+    """The URI that names the problem; `about:blank` for one that its status says all of."""
     if problem.title == HTTP_PHRASES.get(problem.status):
         return "about:blank"
     return "urn:latentd:problem:" + problem.title.lower().replace(" ", "-")

@@ -90,12 +90,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     metrics: Metrics = app.state.metrics
     batcher = Batcher(metrics, max_queue_rows=settings.max_queue_rows)
     try:
-        app.state.pool = await _load(settings, app.state.store, batcher)
+        pool = await _load(settings, app.state.store, batcher)
         limits = Limits(
             settings.max_rows, settings.max_steps, settings.max_points, settings.request_timeout
         )
-        app.state.service = LatentService(batcher, limits)
-        for loaded in app.state.pool.models:
+        app.state.service = LatentService(pool, batcher, limits)
+        for loaded in pool.models:
             _announce(loaded, metrics)
         app.state.ready = True
         metrics.ready.set(1)

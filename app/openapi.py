@@ -7,10 +7,10 @@ import torch
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.engine.model_pool import ModelPool
 from app.formats import png
 from app.latent_math import row_noise
 from app.layout import DRAWABLE_CHANNELS, to_pixels
+from app.service import LatentService
 
 DESCRIPTION = """
 Images in, latents out; latents in, images out; samples; walks between points.
@@ -29,28 +29,28 @@ def install(app: FastAPI) -> None:
             schema = get_openapi(
                 title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
             )
-            _add_examples(schema, app.state.pool)
+            _add_examples(schema, app.state.service)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign] # FastAPI's own way to extend the document
 
 
-def _add_examples(schema: dict[str, Any], pool: ModelPool) -> None:
-    bodies = _body_examples(pool)
+def _add_examples(schema: dict[str, Any], service: LatentService) -> None:
+    bodies = _body_examples(service)
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
-                    parameter["example"] = str(pool.default.model)
+                    parameter["example"] = str(service.find().model)
             if "requestBody" in operation:
                 example = bodies[path.rpartition("/")[2]]
                 operation["requestBody"]["content"]["application/json"]["example"] = example
 
 
-def _body_examples(pool: ModelPool) -> dict[str, Any]:
+def _body_examples(service: LatentService) -> dict[str, Any]:
     """A JSON body for each endpoint that takes one, made from the default model's own shapes."""
-    manifest = pool.default.manifest
+    manifest = service.find().manifest
     latents = row_noise(1, 2, manifest.latent_shape).mul(100).round().div(100)
     # Rounded twice: float32 to the shortest decimal is JSON's business, not a reader's.
     latents_json = [_rounded(latent) for latent in latents.tolist()]

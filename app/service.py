@@ -15,6 +15,7 @@ from torch import Tensor
 from app import latent_math
 from app.engine.batcher import Batcher
 from app.engine.loaded_model import LoadedModel, Operation
+from app.engine.model_pool import ModelPool
 from app.errors import BadValue, LimitExceeded, NotFinite
 
 
@@ -66,14 +67,28 @@ class Limits:
             )
 
 
+# What `find` gives and every verb takes.
+ServedModel = LoadedModel
+
+
 class LatentService:
     """The verbs of a latent space; each awaits the device that its model is on."""
 
-    def __init__(self, batcher: Batcher, limits: Limits) -> None:
+    def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits) -> None:
+        self._pool = pool
         self._batcher = batcher
         self._limits = limits
 
-    async def encode(self, model: LoadedModel, x: Tensor, seed: int | None = None) -> Posterior:
+    @property
+    def models(self) -> tuple[ServedModel, ...]:
+        """Every model that answers, the default one first."""
+        return self._pool.models
+
+    def find(self, reference: str | None = None) -> ServedModel:
+        """The model of a name or name@version, or the default one; raises ModelNotServed."""
+        return self._pool.find(reference) if reference else self._pool.default
+
+    async def encode(self, model: ServedModel, x: Tensor, seed: int | None = None) -> Posterior:
         """The posterior of `x` [n, *data_shape]; latents are its mean, or drawn with `seed`."""
         mean, log_var = (await self._run(model.encode, x)).unbind(1)
         if seed is None:
@@ -81,12 +96,12 @@ class LatentService:
         noise = latent_math.row_noise(seed, len(x), model.manifest.latent_shape)
         return Posterior(mean, log_var, latent_math.draw_posterior(mean, log_var, noise))
 
-    async def decode(self, model: LoadedModel, z: Tensor) -> Tensor:
+    async def decode(self, model: ServedModel, z: Tensor) -> Tensor:
         """The likelihood's mean [n, *data_shape] of latents `z` [n, *latent_shape]."""
         return await self._run(model.decode, z)
 
     async def sample(
-        self, model: LoadedModel, num_samples: int, seed: int, temperature: float = 1.0
+        self, model: ServedModel, num_samples: int, seed: int, temperature: float = 1.0
     ) -> Tensor:
         """Rows [num_samples, *data_shape] decoded from the prior; row i depends on (seed, i) alone.
 
@@ -96,7 +111,7 @@ class LatentService:
         return await self.decode(model, await self._latents(model, seed, num_samples, temperature))
 
     async def interpolate(
-        self, model: LoadedModel, points: Sequence[Point], steps: int, method: str
+        self, model: ServedModel, points: Sequence[Point], steps: int, method: str
     ) -> Tensor:
         """Frames [steps, *data_shape] along the way through two or more points, ends included."""
         self._limits.check("max_points", len(points), "points")
@@ -111,7 +126,7 @@ class LatentService:
         latents = torch.stack([await self._locate(model, point) for point in points])
         return await self.decode(model, latent_math.path(latents, steps, method))
 
-    async def _locate(self, model: LoadedModel, point: Point) -> Tensor:
+    async def _locate(self, model: ServedModel, point: Point) -> Tensor:
         match point:
             case SeedPoint(seed):
                 return (await self._latents(model, seed, 1))[0]
@@ -121,7 +136,7 @@ class LatentService:
                 return latent
 
     async def _latents(
-        self, model: LoadedModel, seed: int, num_samples: int, temperature: float = 1.0
+        self, model: ServedModel, seed: int, num_samples: int, temperature: float = 1.0
     ) -> Tensor:
         noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape) * temperature
         return await self._run(model.prior, noise) if model.prior else noise

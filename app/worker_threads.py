@@ -1,18 +1,17 @@
-"""Work on pixels that would hold up the event loop goes to a thread; small work stays."""
+"""Work that would hold up the event loop goes to a thread; what is quickly done stays."""
 
 import asyncio
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
-# About a millisecond of drawing or reading; a thread's round trip costs a tenth of that.
+# About a millisecond of drawing or reading pixels; a thread's round trip costs a tenth of that.
 INLINE_BYTES = 262_144
 
 
-async def offload(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """`work(*args)`, in a thread if it handles more than INLINE_BYTES bytes."""
-    if size <= INLINE_BYTES:
-        return work(*args, **kwargs)
-    return await asyncio.to_thread(work, *args, **kwargs)
+async def offload(work: Callable[[], T], num_bytes: int = INLINE_BYTES + 1) -> T:
+    """`work()`, in a thread unless it handles no more than INLINE_BYTES."""
+    if num_bytes <= INLINE_BYTES:
+        return work()
+    return await asyncio.to_thread(work)

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from torch import Tensor
 
-from app.codec_threads import offload
 from app.errors import BadBody, BadValue, LimitExceeded, UnsupportedBody
 from app.formats import npy
 from app.images import read_images
@@ -20,6 +19,7 @@ from app.routes.numbers import images_from_array, rows_from_array, rows_from_lis
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point
 from app.service import DataPoint, LatentPoint, SeedPoint
 from app.service import Point as ServicePoint
+from app.worker_threads import offload
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -110,7 +110,7 @@ async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Tensor:
             f"{len(files)} images given; one request may have {exchange.settings.max_rows}: send "
             "several requests, or have the operator raise LATENTD_MAX_ROWS"
         )
-    return await offload(sum(map(len, files)), read_images, files, data.shape)
+    return await offload(lambda: read_images(files, data.shape), sum(map(len, files)))
 
 
 def _rows_from_npy(exchange: Exchange, body: bytes) -> Tensor:

@@ -13,15 +13,13 @@ from starlette.responses import Response
 from torch import Tensor
 
 from app import __version__
-from app.codec_threads import offload
-from app.engine.loaded_model import LoadedModel
-from app.engine.model_pool import ModelPool
 from app.errors import ClientGone
 from app.formats import FORMATS, Answer, choose_format
 from app.layout import LayoutName, Sheet, check_drawable, columns_for
 from app.routes.wire_types import Form
-from app.service import LatentService
+from app.service import LatentService, ServedModel
 from app.settings import Settings
+from app.worker_threads import offload
 
 T = TypeVar("T")
 
@@ -35,7 +33,7 @@ class Exchange:
     request: Request
     service: LatentService
     settings: Settings
-    model: LoadedModel
+    model: ServedModel
 
     @property
     def headers(self) -> dict[str, str]:
@@ -91,8 +89,9 @@ async def answer_rows(
     rows = await exchange.unless_gone(compute())
     answer = Answer(str(model.model), question.seeds, rows, sheet)
     scale = sheet.scale if sheet else 1
-    body = await offload(rows.numel() * scale**2, FORMATS[name].write, answer)
-    return Response(body, headers=headers, media_type=FORMATS[name].media_type)
+    written = FORMATS[name]
+    body = await offload(lambda: written.write(answer), rows.numel() * scale**2)
+    return Response(body, headers=headers, media_type=written.media_type)
 
 
 def _choose_form(exchange: Exchange, form: Form, question: Question) -> tuple[str, Sheet | None]:
@@ -146,10 +145,9 @@ async def exchange_for(request: Request) -> Exchange:
     Async, because FastAPI runs a plain function in a thread, which costs more than all of this.
     """
     state = request.app.state
-    pool: ModelPool = state.pool
-    reference = request.path_params.get("model")
-    model = pool.find(reference) if reference else pool.default
-    return Exchange(request, state.service, state.settings, model)
+    service: LatentService = state.service
+    model = service.find(request.path_params.get("model"))
+    return Exchange(request, service, state.settings, model)
 
 
 Asked = Annotated[Exchange, Depends(exchange_for)]

@@ -18,5 +18,5 @@ async def ready(request: Request) -> Response:
     state = request.app.state
     if not state.ready:
         return JSONResponse({"status": "not ready"}, status_code=503, headers={"Retry-After": "1"})
-    models = [str(model.model) for model in state.pool.models]
+    models = [str(model.model) for model in state.service.models]
     return JSONResponse({"status": "ready", "models": models})

@@ -1,15 +1,15 @@
 """`/models`: what is published in the store, and which of it is loaded."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import JsonValue
 
-from app.engine.loaded_model import LoadedModel
-from app.engine.model_pool import ModelPool
 from app.routes.exchange import Asked
+from app.service import LatentService
+from app.worker_threads import offload
 from model_store import Manifest, StoreError, published, read_manifest
 
 router = APIRouter(tags=["models"])
@@ -21,8 +21,9 @@ Card = dict[str, JsonValue]
 async def list_models(request: Request) -> dict[str, Any]:
     """Every published version, without its probe; `loaded` ones answer requests."""
     state = request.app.state
-    cards = await asyncio.to_thread(_cards, state.store, state.pool)
-    return {"default": str(state.pool.default.model), "models": cards}
+    service: LatentService = state.service
+    cards = await offload(partial(_cards, state.store, service))
+    return {"default": str(service.find().model), "models": cards}
 
 
 # Included under /models/{model} alone.
@@ -40,14 +41,11 @@ async def show_model(exchange: Asked) -> Card:
     return _card(loaded.manifest, loaded=True) | {"running": running}
 
 
-def _cards(store: Path, pool: ModelPool) -> list[Card]:
+def _cards(store: Path, service: LatentService) -> list[Card]:
     """A card for each published version; one that cannot be read says so and hides no other."""
-    loaded: dict[str, LoadedModel] = {str(model.model): model for model in pool.models}
-    cards: dict[str, Card] = {
-        name: _card(model.manifest, loaded=True) for name, model in loaded.items()
-    }
+    cards = {str(model.model): _card(model.manifest, loaded=True) for model in service.models}
     for model in published(store):
-        if str(model) in loaded:
+        if str(model) in cards:
             continue
         try:
             cards[str(model)] = _card(read_manifest(store, model), loaded=False)

@@ -1,0 +1,154 @@
+"""The rules of the tree, each a function from a module to its faults; no rule knows a file system.
+
+Who may know whom is a table: the row of the longest prefix decides. What a row allows is a list of
+packages; the standard library is always allowed, except what a single owner has.
+"""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator
+
+from tests.architecture.sources import Module, imports, uses, within
+
+MAY_IMPORT = {
+    "model_store": ["torch", "pydantic", "pydantic_core", "model_store"],
+    "training": [
+        "torch",
+        "numpy",
+        "PIL",
+        "pydantic",
+        "pydantic_core",
+        "matplotlib",
+        "sklearn",
+        "tqdm",
+        "model_store",
+        "training",
+    ],
+    "training.likelihoods": ["torch", "training.likelihoods", "training.errors"],
+    "training.families": ["torch", "training.families", "training.errors"],
+    "training.vae": ["torch", "training.likelihoods"],
+    "app": [
+        "fastapi",
+        "starlette",
+        "torch",
+        "numpy",
+        "orjson",
+        "pydantic",
+        "pydantic_core",
+        "pydantic_settings",
+        "model_store",
+        "app",
+    ],
+    "app.__main__": ["pydantic_core", "httpx", "app"],
+    "app.server": ["uvicorn", "starlette", "model_store", "app"],
+    "app.engine": ["torch", "model_store", "app.engine", "app.metrics", "app.errors"],
+    "app.metrics": ["prometheus_client"],
+    "app.errors": [],
+    "app.latent_math": ["torch", "numpy"],
+    "app.layout": ["torch", "numpy", "app.errors"],
+    "app.formats": ["torch", "numpy", "orjson", "app.formats", "app.layout", "app.errors"],
+    "app.images": ["torch", "numpy", "PIL", "app.errors"],
+    "app.service": ["torch", "app.engine", "app.latent_math", "app.errors"],
+    "app.routes": [
+        "fastapi",
+        "starlette",
+        "pydantic",
+        "torch",
+        "numpy",
+        "orjson",
+        "prometheus_client",
+        "model_store",
+        "app.__version__",
+        "app.errors",
+        "app.formats",
+        "app.images",
+        "app.latent_math",
+        "app.layout",
+        "app.routes",
+        "app.service",
+        "app.settings",
+        "app.worker_threads",
+    ],
+}
+
+# What the endpoints share; an endpoint imports these and no other endpoint.
+SHARED_BY_ROUTES = {"bodies", "exchange", "numbers", "wire_types"}
+
+SINGLE_OWNERS = {
+    "torch.jit": {"training.export", "model_store.loading"},
+    "os.environ": {"app.settings", "model_store.settings"},
+    "os.getenv": set[str](),
+    "PIL": {"app.images", "training.pictures", "training.datasets.image_folder"},
+    "threading": {"app.engine.batcher"},
+    "asyncio.to_thread": {"app.engine.batcher", "app.worker_threads"},
+    "concurrent.futures": set[str](),
+    "uvicorn": {"app.server"},
+    "starlette.exceptions.HTTPException": {"app.body_limit", "app.error_responses"},
+    "fastapi.HTTPException": set[str](),
+}
+
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 60
+VAGUE_NAMES = {"utils", "util", "helpers", "common", "misc", "base"}
+
+
+def forbidden_imports(module: Module) -> Iterator[str]:
+    """Imports that the table does not allow."""
+    prefix = max((p for p in MAY_IMPORT if within(module.name, p)), key=len, default="")
+    allowed = MAY_IMPORT.get(prefix, [])
+    for name in imports(module):
+        standard = name.partition(".")[0] in sys.stdlib_module_names
+        if not standard and not any(within(name, package) for package in allowed):
+            yield f"{module.name} may not import {name}"
+
+
+def private_names_of_the_store(module: Module) -> Iterator[str]:
+    """Other rooms know `model_store`'s public names alone."""
+    for name in imports(module):
+        inner = within(name, "model_store") and name.count(".") > 1
+        if inner and not within(module.name, "model_store"):
+            yield f"{module.name} imports {name}; model_store's public names are in its __init__"
+
+
+def endpoints_that_know_each_other(module: Module) -> Iterator[str]:
+    """A route may import what routes share, never another route."""
+    if within(module.name, "app.routes"):
+        for name in imports(module):
+            parts = name.split(".")
+            if parts[:2] == ["app", "routes"] and parts[2] not in SHARED_BY_ROUTES:
+                yield f"{module.name} imports {name}, another endpoint"
+
+
+def owned_by_another(module: Module) -> Iterator[str]:
+    """Uses of what has a single owner."""
+    for name, owners in SINGLE_OWNERS.items():
+        if module.name not in owners and uses(module, name):
+            yield f"{module.name} uses {name}, which {', '.join(sorted(owners)) or 'nobody'} owns"
+
+
+def too_long(module: Module) -> Iterator[str]:
+    """Files and functions beyond what one can read at a sitting."""
+    lines = len(module.source.splitlines())
+    if lines > MAX_FILE_LINES:
+        yield f"{module.name} has {lines} lines; at most {MAX_FILE_LINES}"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            if length > MAX_FUNCTION_LINES:
+                yield f"{module.name}.{node.name} has {length} lines; at most {MAX_FUNCTION_LINES}"
+
+
+def vaguely_named(module: Module) -> Iterator[str]:
+    """A file is named by what it holds."""
+    if VAGUE_NAMES & set(module.name.split(".")):
+        yield f"{module.name} is named by no idea"
+
+
+RULES: list[Callable[[Module], Iterator[str]]] = [
+    forbidden_imports,
+    private_names_of_the_store,
+    endpoints_that_know_each_other,
+    owned_by_another,
+    too_long,
+    vaguely_named,
+]
