@@ -103,9 +103,12 @@ class InterpolateQuery(Form, Way):
 
 
 class DecodeRequest(Strict):
-    """Latents, one a row."""
+    """Latents, one a row. What else an answer of `/encode` holds may stay in it, unread."""
 
     latents: list[Any] = Field(min_length=1)
+    model: Any = Field(None, exclude=True)
+    mean: Any = Field(None, exclude=True)
+    log_var: Any = Field(None, exclude=True)
 
 
 class EncodeRequest(Strict):

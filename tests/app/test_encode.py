@@ -132,6 +132,15 @@ def test_encode_then_decode_is_the_models_reconstruction(client: httpx.Client) -
     assert np.allclose(got, expected.numpy(), atol=1e-5)
 
 
+def test_an_answer_is_a_question_to_decode_as_it_is(client: httpx.Client) -> None:
+    answer = client.post("/encode", content=file(PIXELS), headers=PNG)
+    json = {"Content-Type": "application/json"}
+    whole = client.post("/decode", content=answer.content, headers=json)
+    picked = client.post("/decode", json={"latents": answer.json()["latents"]})
+    assert whole.content == picked.content
+    assert whole.headers["Content-Type"] == "image/png"
+
+
 def test_rows_of_a_vector_model_are_json_or_npy(client: httpx.Client) -> None:
     rows: Floats = np.linspace(-5, 5, 12).astype(np.float32).reshape(2, 6)
     from_json = client.post("/models/rows/encode", json={"rows": rows.tolist()}).json()

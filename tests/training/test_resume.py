@@ -1,0 +1,199 @@
+"""A run that stops and goes on is the run that never stopped, bit for bit; and nothing is lost."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.small import command, environment
+from training import loop, run_state
+from training.errors import Interrupted, RunStateError, TrainingDiverged
+from training.preparation import prepare
+from training.run import configure, run, stop_signals
+from training.run_state import RunState
+
+SMALL = ["encoder=16", "decoder=16", "latent_dim=3", "publish=false", "nll_samples=2"]
+SETTINGS = {
+    "plain": [],
+    "averaged": ["averaging=0.99"],
+    "warmed up": ["beta_warmup=3", "weight_decay=0.01", "gradient_clip=5"],
+    "vectors": ["source=curved_surface", "likelihood=gaussian_learned", "batch_size=1000"],
+}
+
+
+def words(out: Path, *more: str, schedule: str = "constant") -> list[str]:
+    return [*SMALL, f"schedule={schedule}", f"out={out}", *more]
+
+
+def saved(folder: Path) -> dict[str, Any]:
+    content = run_state.read(folder)
+    assert content is not None
+    return content
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Weights, optimizer and averages agree in every bit, and so do the logged losses."""
+    for part in ("vae", "averaged"):
+        assert (one[part] is None) == (other[part] is None)
+        for name, tensor in (one[part] or {}).items():
+            assert tensor.equal(other[part][name]), name
+    for number, moments in one["optimizer"]["state"].items():
+        for name, tensor in moments.items():
+            assert tensor.equal(other["optimizer"]["state"][number][name]), (number, name)
+    timeless = [
+        [{key: value for key, value in line.items() if key != "seconds"} for line in run["history"]]
+        for run in (one, other)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_two_epochs_and_two_more_are_four(tmp_path: Path, setting: str) -> None:
+    more = [*SETTINGS[setting], "evaluate_every=2"]
+    run("digits", words(tmp_path / "straight", *more, "epochs=4"))
+    run("digits", words(tmp_path / "halves", *more, "epochs=2"))
+    run("digits", words(tmp_path / "halves", *more, "epochs=4", "resume=true"))
+    same(saved(tmp_path / "straight"), saved(tmp_path / "halves"))
+    log = (tmp_path / "halves/log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in log] == [
+        *("epoch", "epoch", "evaluation", "epoch", "epoch", "evaluation")
+    ]
+
+
+class _StopAfter:
+    """A watcher that stops in the middle of an epoch."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def stepped(self, _state: RunState) -> None:
+        self.steps -= 1
+
+    def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
+        state.history.append({"event": "epoch", "epoch": epoch, **means})
+
+    def should_stop(self) -> bool:
+        return self.steps == 0
+
+
+def trained(folder: Path, *stops: int) -> dict[str, Any]:
+    """Three epochs of 25 steps, saved and restored after each of `stops` steps."""
+    config = configure("digits", words(folder, "epochs=3", "averaging=0.9", schedule="one_cycle"))
+    folder.mkdir()
+    for steps in (*stops, -1):
+        prepared = prepare(config)
+        state = run_state.fresh(prepared.vae, config)
+        content = run_state.read(folder)
+        if content is not None:
+            run_state.restore(state, content, config)
+        loop.train(state, prepared.train, config, _StopAfter(steps))
+        run_state.save(state, config, folder)
+    assert state.step == 75
+    return saved(folder)
+
+
+def test_a_run_stopped_within_an_epoch_goes_on_from_that_step(tmp_path: Path) -> None:
+    same(trained(tmp_path / "straight"), trained(tmp_path / "stopped", 10, 15, 30))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_ctrl_c_saves_and_says_the_command_that_goes_on(tmp_path: Path) -> None:
+    state, log = tmp_path / "runs/digits/state.pt", tmp_path / "runs/digits/log.jsonl"
+    given = ["epochs=2000", "publish=false", "nll_samples=1", "evaluate_every=2000"]
+    process = subprocess.Popen(
+        command("run", "digits", *given),
+        cwd=tmp_path,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: log.exists() and len(log.read_text().splitlines()) > 2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"python -m training run digits {' '.join(given)} resume=true" in said
+    assert "Traceback" not in said
+    assert torch.load(state, weights_only=True)["step"] >= 3 * 25
+
+    before = state.read_bytes()
+    with pytest.raises(RunStateError, match=r"unfinished run .* resume=true, choose another out="):
+        run("digits", [*SMALL, f"out={tmp_path / 'runs/digits'}"])
+    assert state.read_bytes() == before
+
+
+def test_a_stop_between_two_steps_is_asked_for_by_one_signal() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_signals() as should_stop:
+        assert not should_stop()
+        signal.raise_signal(signal.SIGTERM)
+        assert should_stop()
+        assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_an_interrupted_run_is_saved_where_it_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_step", lambda *_: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(Interrupted, match="saved"):
+        run("digits", words(tmp_path, "epochs=1"))
+    assert saved(tmp_path)["step"] == 0
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
+    tmp_path: Path,
+) -> None:
+    run("digits", words(tmp_path, "epochs=1"))
+    good = (tmp_path / "state.pt").read_bytes()
+    config = configure("digits", words(tmp_path, "epochs=3"))
+    prepared = prepare(config)
+    state = run_state.fresh(prepared.vae, config)
+    run_state.restore(state, saved(tmp_path), config)
+    poisoned = prepared.train.clone()
+    poisoned[:] = torch.nan
+    state.vae.encoder.register_forward_hook(lambda _m, _i, out: out * torch.nan)
+    with pytest.raises(TrainingDiverged, match=r"nan at step 26 \(epoch 2;.*lower learning_rate"):
+        loop.train(state, poisoned, config, _StopAfter(-1))
+    assert (tmp_path / "state.pt").read_bytes() == good
+
+
+def test_an_absurd_learning_rate_ends_in_a_clear_error(tmp_path: Path) -> None:
+    wild = words(tmp_path, "epochs=3", "learning_rate=1e30")
+    with pytest.raises(TrainingDiverged, match="learning_rate"):
+        run("digits", wild)
+    assert run_state.read(tmp_path) is None
+
+
+def test_going_on_with_another_model_is_refused_by_key(tmp_path: Path) -> None:
+    run("digits", words(tmp_path, "epochs=1"))
+    with pytest.raises(RunStateError, match="batch_size was 64 and is 32"):
+        run("digits", words(tmp_path, "epochs=2", "resume=true", "batch_size=32"))
+
+
+def test_going_on_with_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunStateError, match="holds no saved run"):
+        run("digits", words(tmp_path, "resume=true"))
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04"])
+def test_a_damaged_state_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "state.pt").write_bytes(content)
+    with pytest.raises(RunStateError, match=r"state\.pt"):
+        run("digits", words(tmp_path, "resume=true"))
+
+
+def test_a_finished_run_may_be_run_anew(tmp_path: Path) -> None:
+    for _ in range(2):
+        run("digits", words(tmp_path, "epochs=1"))
+    assert len((tmp_path / "log.jsonl").read_text().splitlines()) == 2

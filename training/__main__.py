@@ -1,0 +1,168 @@
+"""The command line of training: `python -m training run | evaluate | recipes`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+try:
+    from training.config import RunConfig
+    from training.progress import bar
+    from training.published import How, measure
+    from training.run import Outcome, recipe_named, run
+except ModuleNotFoundError as error:
+    sys.exit(f"training needs the package {error.name}: pip install 'latentd[training]'")
+
+from model_store import Figure, StoreError, store_path
+from training.errors import Interrupted, TrainingError
+from training.recipes import RECIPES
+
+EXAMPLES = """examples:
+  python -m training recipes
+  python -m training run digits
+  python -m training run mnist_quick data=PATH/TO/MNIST
+  python -m training run mnist_quick data=PATH/TO/MNIST latent_dim=32 name=wide
+  python -m training run mnist data=PATH/TO/MNIST resume=true
+  python -m training run images data=PHOTOS size=64
+  python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 done, 1 failed, 130 interrupted."""
+    chosen = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], None] = chosen.command
+    try:
+        command(chosen)
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return 130
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except (TrainingError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Train a variational autoencoder and publish it to the model store.",
+        epilog=EXAMPLES,
+        formatter_class=plain,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "run",
+        help="train a recipe and publish what comes of it",
+        description="Train a recipe, with keys of your own over its configuration.",
+        epilog=f"keys (and what holds where neither you nor the recipe says otherwise):\n{_keys()}",
+        formatter_class=plain,
+    )
+    train.add_argument("recipe", metavar="RECIPE", help="a name from `python -m training recipes`")
+    train.add_argument("words", metavar="key=value", nargs="*", help="see below")
+    train.set_defaults(command=_run)
+
+    again = commands.add_parser(
+        "evaluate",
+        help="measure a published model on test data",
+        description="Estimate -ELBO, its parts and the NLL of a published model on test rows.",
+    )
+    again.add_argument("model", metavar="MODEL", help="name or name@version")
+    again.add_argument("--store", type=Path, default=None, help="default: $LATENTD_STORE, or ours")
+    again.add_argument("--samples", type=_positive, default=5000, help="importance samples a row")
+    again.add_argument("--rows", type=_positive, default=None, help="only the first so many rows")
+    again.add_argument("--data", type=Path, default=None, help="file or folder of the data")
+    again.add_argument("--source", default=None, help="default: the one it was trained from")
+    again.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    again.add_argument("--threads", type=_positive, default=1, help="CPU threads")
+    again.set_defaults(command=_evaluate)
+
+    names = commands.add_parser("recipes", help="list the recipes and the figures they reach")
+    names.set_defaults(command=_recipes)
+    return parser
+
+
+def _positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is not at least 1")
+    return number
+
+
+def _keys() -> str:
+    return "\n".join(
+        f"  {name:15} {field.description} [{default_text(field.default)}]"
+        for name, field in RunConfig.model_fields.items()
+    )
+
+
+def default_text(value: object) -> str:
+    """A default as one would write it on the command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    outcome = run(chosen.recipe, chosen.words)
+    _print_figures(outcome.figures)
+    if not chosen.words or all(word.split("=")[0] == "data" for word in chosen.words):
+        _print_targets(chosen.recipe, outcome.figures)
+    print(f"log, curves and pictures: {outcome.folder}/")
+    _print_next(outcome)
+
+
+def _print_next(outcome: Outcome) -> None:
+    if outcome.published is None:
+        return
+    model = outcome.published.name
+    store = "" if outcome.store == store_path() else f"LATENTD_STORE={outcome.store} "
+    numbers = "" if outcome.kind == "image" else "&format=json"
+    url = f"http://127.0.0.1:8000/models/{model}/sample?n=16&seed=1{numbers}"
+    print(f"published: {outcome.published} in {outcome.store}")
+    print(f"serve it:  {store}make serve, then open {url}")
+
+
+def _evaluate(chosen: argparse.Namespace) -> None:
+    how = How(
+        chosen.samples, chosen.rows, chosen.data, chosen.source, chosen.device, chosen.threads
+    )
+    found = measure(chosen.model, chosen.store or store_path(), how, bar)
+    print(found.model)
+    _print_figures(found.figures)
+    if not found.same_data:
+        print("note: these are not the rows that the model was trained and tested on")
+
+
+def _recipes(_chosen: argparse.Namespace) -> None:
+    for name in RECIPES:
+        recipe = recipe_named(name)
+        print(f"{name:20} {recipe.summary}")
+        figures = [f"{target.figure} ≤ {target.at_most:g}" for target in recipe.targets]
+        if figures:
+            print(f"{'':20} reaches {', '.join(figures)}{'; ' * bool(recipe.cost)}{recipe.cost}")
+
+
+def _print_figures(figures: Iterable[Figure]) -> None:
+    for figure in figures:
+        print(f"{figure.name:14} {figure.value:10.3f} {figure.unit:9} {figure.estimator}")
+
+
+def _print_targets(recipe: str, figures: Iterable[Figure]) -> None:
+    values = {figure.name: figure.value for figure in figures}
+    for target in recipe_named(recipe).targets:
+        reached = "reached" if values[target.figure] <= target.at_most else "NOT reached"
+        print(f"{reached}: {target.figure} ≤ {target.at_most:g}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What every source gives: rows to train on and rows to test on, scaled once and range checked."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from training.errors import DataError
+from training.likelihoods import Kind
+from training.streams import stream
+
+
+class Request(NamedTuple):
+    """What a source is asked for; each uses what concerns it."""
+
+    path: Path | None = None
+    size: tuple[int, int] | None = None
+    """Height and width to bring images of a folder to."""
+    channels: int = 1
+    """1 for grey, 3 for colour; for a folder of images."""
+    held_out: float = 0.1
+    """The fraction kept for testing where the source has no test rows of its own."""
+    seed: int = 0
+    """Decides which rows are held out."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training and test rows, [N, *shape] float32: images [C, H, W] in [0, 1], or vectors [D]."""
+
+    name: str
+    kind: Kind
+    train: Tensor
+    test: Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of a row."""
+        return tuple(self.train.shape[1:])
+
+    def digest(self) -> str:
+        """SHA-256 over shapes and values of all rows: the same for the same data in any format."""
+        digest = hashlib.sha256()
+        for rows in (self.train, self.test):
+            digest.update(f"{tuple(rows.shape)}".encode())
+            digest.update(rows.contiguous().numpy().astype("<f4", copy=False).data)
+        return digest.hexdigest()
+
+
+def scale_pixels(pixels: Tensor, source: str) -> Tensor:
+    """Pixels as float32 in [0, 1]: bytes are divided by 255, booleans and floats taken as they are.
+
+    DataError for floats outside [0, 1], NaN, and integers wider than a byte.
+    """
+    if pixels.dtype == torch.uint8:
+        return pixels.float().div_(255.0)
+    if pixels.dtype == torch.bool:
+        return pixels.float()
+    if not pixels.dtype.is_floating_point:
+        raise DataError(
+            f"{source}: pixels are {str(pixels.dtype).removeprefix('torch.')}; the range of such "
+            "integers is not known: save bytes (uint8) or floats in [0, 1]"
+        )
+    pixels = finite(pixels, source)
+    low, high = float(pixels.min()), float(pixels.max())
+    if low < 0.0 or high > 1.0:
+        remedy = "divide by 255, or save them as uint8" if low >= 0.0 else "bring them to [0, 1]"
+        raise DataError(f"{source}: pixels reach from {low:g} to {high:g}, not [0, 1]: {remedy}")
+    return pixels
+
+
+def finite(values: Tensor, source: str) -> Tensor:
+    """The values as float32, or a DataError that counts what is NaN or infinite."""
+    values = values.float()
+    bad = ~values.isfinite().flatten(1).all(1)
+    if bool(bad.any()):
+        raise DataError(
+            f"{source}: {int(bad.sum())} of {len(values)} rows hold NaN or infinite values, "
+            f"the first is row {int(bad.nonzero()[0])}: remove or repair them"
+        )
+    return values
+
+
+def split(rows: Tensor, request: Request, source: str) -> tuple[Tensor, Tensor]:
+    """Training and test rows: a seeded draw of `held_out` of them, at least one, for testing."""
+    if len(rows) < 2:
+        raise DataError(f"{source}: {len(rows)} row(s) cannot be split: give at least 2")
+    held_out = min(max(1, round(len(rows) * request.held_out)), len(rows) - 1)
+    order = torch.randperm(len(rows), generator=stream(request.seed, "held out", 0))
+    return rows[order[held_out:]], rows[order[:held_out]]
+
+
+def wanted_path(request: Request, source: str, what: str) -> Path:
+    """The path the user gave; DataError where none was given or nothing is there."""
+    if request.path is None:
+        raise DataError(f"source={source} reads {what}: say where with data=PATH")
+    path = request.path.expanduser()
+    if not path.exists():
+        raise DataError(f"data={path}: there is no such file or folder; wanted {what}")
+    return path

@@ -1,0 +1,87 @@
+"""From a trained VAE to a TorchScript file with the exports of a checkpoint.
+
+The only file of this room that knows `torch.jit`.
+"""
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from training.errors import ExportError
+from training.streams import stream
+from training.vae import VAE
+
+# What float32 leaves of agreement between two orders of the same operations, relative to
+# 1 + |value|.
+TOLERANCE = 1e-4
+
+
+class _Exports(nn.Module):
+    """The methods that a checkpoint promises, on top of a VAE."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    @torch.jit.export
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.vae.encode(x)
+
+    @torch.jit.export
+    def decode(self, z: Tensor) -> Tensor:
+        return self.vae.decode(z)
+
+    @torch.jit.export
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        return self.vae.log_likelihood(x, z)
+
+
+def for_export(vae: VAE) -> VAE:
+    """A copy on the CPU, in evaluation mode."""
+    return copy.deepcopy(vae).cpu().eval()
+
+
+def script(vae: VAE) -> torch.jit.ScriptModule:
+    """Compile a VAE with its exports; ExportError says what TorchScript could not take."""
+    try:
+        scripted = torch.jit.script(_Exports(vae).eval())
+    except OSError as error:
+        raise ExportError(
+            "TorchScript compiles from source files, and the source of a class in this model "
+            f"cannot be read ({error}): define it in a .py file, not in a notebook or by exec()"
+        ) from error
+    except (RuntimeError, torch.jit.frontend.NotSupportedError) as error:
+        raise ExportError(f"TorchScript cannot express this model: {error}") from error
+    if not isinstance(scripted, torch.jit.ScriptModule):
+        raise ExportError(f"TorchScript gave a {type(scripted).__name__}, not a module")
+    return scripted
+
+
+def check_agreement(vae: VAE, scripted: torch.jit.ScriptModule, x: Tensor, seed: int) -> float:
+    """Compare eager and scripted answers on real rows `x` [N, *data_shape]; the largest difference.
+
+    Differences are relative to 1 + |value|; ExportError above the tolerance of the probe.
+    """
+    with torch.no_grad():
+        mean, log_var = vae.encode(x)
+        z = torch.randn(mean.shape, generator=stream(seed, "probe", 0))
+        wanted = (mean, log_var, vae.decode(z), vae.log_likelihood(x, z))
+        got = (*scripted.encode(x), scripted.decode(z), scripted.log_likelihood(x, z))
+    worst = 0.0
+    names = ("encode (mean)", "encode (log_var)", "decode", "log_likelihood")
+    for name, eager, other in zip(names, wanted, got, strict=True):
+        difference = float(((eager - other).abs() / (1 + eager.abs())).max())
+        if not difference <= TOLERANCE:
+            raise ExportError(
+                f"{name}: scripted and eager answers differ by {difference:g} (relative to 1 + "
+                f"|value|), more than {TOLERANCE:g}"
+            )
+        worst = max(worst, difference)
+    return worst
+
+
+def write(scripted: torch.jit.ScriptModule, file: Path) -> None:
+    """Save the scripted module."""
+    torch.jit.save(scripted, str(file))

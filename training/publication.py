@@ -1,0 +1,110 @@
+"""From a trained model to a published one: export, compare, describe, hand to the store."""
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+import model_store
+from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
+from training import export
+from training.config import PLACES, RunConfig
+from training.datasets import Dataset
+from training.evaluate import Estimate
+from training.likelihoods import Likelihood
+from training.objective import bits_per_dimension
+from training.streams import stream
+from training.vae import VAE
+
+PROBE_ROWS = 4
+COMPARED_ROWS = 64
+
+
+class Trained(NamedTuple):
+    """Everything that goes into a published model."""
+
+    recipe: str
+    config: RunConfig
+    dataset: Dataset
+    vae: VAE
+    figures: tuple[Figure, ...]
+
+
+def figures_of(estimate: Estimate, likelihood: Likelihood, dimensions: int) -> tuple[Figure, ...]:
+    """An estimate as the manifest tells it; bits per dimension only where x is discrete."""
+    draws = f"{estimate.samples} posterior draws a row, {estimate.rows} test rows"
+    figures = [
+        Figure(name="nll", value=estimate.nll, unit="nats", estimator=estimate.estimator),
+        Figure(name="negative_elbo", value=estimate.negative_elbo, unit="nats", estimator=draws),
+        Figure(name="rate", value=estimate.rate, unit="nats", estimator="closed form"),
+        Figure(name="distortion", value=estimate.distortion, unit="nats", estimator=draws),
+    ]
+    if likelihood.discrete:
+        bits = bits_per_dimension(estimate.nll, dimensions)
+        figures.append(
+            Figure(name="nll_bits", value=bits, unit="bits/dim", estimator=estimate.estimator)
+        )
+    return tuple(figures)
+
+
+def publish(trained: Trained, store: Path) -> ModelId:
+    """Export, compare with the eager model on real rows, publish; ExportError or StoreError."""
+    vae = export.for_export(trained.vae)
+    scripted = export.script(vae)
+    rows = trained.dataset.test[:COMPARED_ROWS]
+    export.check_agreement(vae, scripted, rows, trained.config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.ts"
+        export.write(scripted, file)
+        return model_store.publish(_draft(trained, vae, rows[:PROBE_ROWS]), file, store)
+
+
+def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
+    config, dataset = trained.config, trained.dataset
+    return Draft(
+        name=config.name,
+        family=config.family,
+        likelihood=config.likelihood,
+        data=DataSpec(
+            kind=dataset.kind,
+            shape=dataset.shape,
+            value_range=(0.0, 1.0) if dataset.kind == "image" else None,
+        ),
+        latent_shape=(config.latent_dim,),
+        capabilities=("log_likelihood",),
+        training=TrainingFacts(
+            dataset=dataset.name,
+            dataset_sha256=dataset.digest(),
+            recipe=trained.recipe,
+            seed=config.seed,
+            epochs=config.epochs,
+            git_revision=_git_revision(),
+            # Places are of the machine that trained, and say nothing about the model.
+            config=config.model_dump(mode="json", exclude=set(PLACES)),
+        ),
+        figures=trained.figures,
+        probe=_probe(vae, rows, config),
+    )
+
+
+@torch.no_grad()
+def _probe(vae: VAE, rows: Tensor, config: RunConfig) -> Probe:
+    """A few test rows and draws of the prior, with the eager model's answers."""
+    z = torch.randn(len(rows), config.latent_dim, generator=stream(config.seed, "probe", 1))
+    mean, log_var = vae.encode(rows)
+    return Probe.of(x=rows, z=z, mean=mean, log_var=log_var, decoded=vae.decode(z))
+
+
+def _git_revision() -> str | None:
+    """The commit of the code that trained, marked where files differ from it; None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip() or None

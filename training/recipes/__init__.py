@@ -1,0 +1,26 @@
+"""The recipes by name. A new one is a file beside this one and a line in `RECIPES`."""
+
+from training.recipes import (
+    digits,
+    images,
+    mnist,
+    mnist_classic,
+    mnist_convolutional,
+    mnist_deep,
+    mnist_quick,
+    vectors,
+)
+from training.recipes.recipe import Recipe, Target
+
+RECIPES: dict[str, Recipe] = {
+    "digits": digits.RECIPE,
+    "vectors": vectors.RECIPE,
+    "mnist": mnist.RECIPE,
+    "mnist_quick": mnist_quick.RECIPE,
+    "mnist_classic": mnist_classic.RECIPE,
+    "mnist_deep": mnist_deep.RECIPE,
+    "mnist_convolutional": mnist_convolutional.RECIPE,
+    "images": images.RECIPE,
+}
+
+__all__ = ["RECIPES", "Recipe", "Target"]

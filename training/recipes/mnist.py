@@ -1,0 +1,23 @@
+"""The bundled model: MNIST as well as a small fully connected network can know it."""
+
+from training.config import RunConfig
+from training.recipes.recipe import Recipe, Target
+
+RECIPE = Recipe(
+    summary="MNIST, the model that comes with the project (3.6 MB of weights)",
+    config=RunConfig(
+        source="idx",
+        encoder=(400, 200),
+        decoder=(200, 300, 400),
+        latent_dim=16,
+        activation="silu",
+        beta_warmup=5,
+        epochs=120,
+        batch_size=128,
+        learning_rate=1.5e-3,
+        schedule="one_cycle",
+        evaluate_every=10,
+        nll_samples=5000,
+    ),
+    targets=(Target("nll", 90.0),),
+)

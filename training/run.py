@@ -1,0 +1,158 @@
+"""One run from a recipe and `key=value` words to a published model, stoppable and resumable."""
+
+import os
+import shlex
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_path
+from training import loop, run_state
+from training.config import RunConfig, unknown, with_changes
+from training.errors import ConfigError, Interrupted, RunStateError
+from training.evaluate import estimate
+from training.export import for_export, script
+from training.likelihoods import Kind
+from training.preparation import Prepared, prepare
+from training.progress import Progress, bar
+from training.publication import Trained, figures_of, publish
+from training.recipes import RECIPES, Recipe
+from training.run_state import RunState
+from training.watch import Watch
+
+
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    folder: Path
+    figures: tuple[Figure, ...]
+    kind: Kind
+    published: ModelId | None
+    """None where the configuration says not to publish."""
+    store: Path
+
+
+def run(recipe: str, words: Sequence[str]) -> Outcome:
+    """Train, evaluate and publish. Raises TrainingError or StoreError.
+
+    Interrupted, with the command that goes on, after a first Ctrl-C or SIGTERM.
+    """
+    config = configure(recipe, words)
+    folder = config.out or Path("runs") / config.name
+    store = _usable_store(config)
+    saved = _saved_run(folder, config)
+    prepared = prepare(config)
+    if config.publish:
+        # What TorchScript cannot express is better known before the first step than after the last.
+        script(for_export(prepared.vae))
+    state = run_state.fresh(prepared.vae, config)
+    if saved is not None:
+        run_state.restore(state, saved, config)
+    go_on = shlex.join(_command(recipe, words))
+    _train(state, prepared, config, folder, go_on)
+    try:
+        figures = _measure(state, prepared, config)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped while measuring; the training is saved. Go on: {go_on}"
+        ) from None
+    published = None
+    if config.publish:
+        trained = Trained(recipe, config, prepared.dataset, state.result, figures)
+        published = publish(trained, store)
+    state.finished = True
+    run_state.save(state, config, folder)
+    return Outcome(folder, figures, prepared.dataset.kind, published, store)
+
+
+def configure(recipe: str, words: Sequence[str]) -> RunConfig:
+    """A recipe's configuration with `key=value` words laid over it, its name filled in."""
+    config = with_changes(recipe_named(recipe).config, words)
+    config = config if config.name else config.model_copy(update={"name": recipe})
+    legal_name(config.name)
+    return config
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe, or a ConfigError that names the nearest one."""
+    if name not in RECIPES:
+        raise ConfigError(unknown("recipe", name, RECIPES))
+    return RECIPES[name]
+
+
+def _usable_store(config: RunConfig) -> Path:
+    """The store to publish to, looked at before hours of training rather than after."""
+    store = config.store or store_path()
+    if config.publish and not (store.is_dir() and os.access(store, os.W_OK)):
+        raise StoreNotWritable(
+            f"{store} is not a folder that can be written to: create it, give store=FOLDER, or "
+            "train with publish=false"
+        )
+    return store
+
+
+def _saved_run(folder: Path, config: RunConfig) -> dict[str, Any] | None:
+    """The state to go on from, None to start afresh; RunStateError rather than overwriting one."""
+    saved = run_state.read(folder)
+    if config.resume and saved is None:
+        raise RunStateError(f"resume=true: {folder} holds no saved run; leave it out to start one")
+    if not config.resume and saved is not None and not saved["finished"]:
+        raise RunStateError(
+            f"{folder} holds an unfinished run ({saved['step']} steps done): go on with "
+            "resume=true, choose another out=FOLDER, or remove the folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return saved if config.resume else None
+
+
+def _command(recipe: str, words: Sequence[str]) -> list[str]:
+    kept = [word for word in words if not word.startswith("resume=")]
+    return ["python", "-m", "training", "run", recipe, *kept, "resume=true"]
+
+
+def _train(
+    state: RunState, prepared: Prepared, config: RunConfig, folder: Path, go_on: str
+) -> None:
+    """Take the steps that are left; Interrupted, with everything saved, where somebody says so."""
+    total = config.epochs * loop.steps_per_epoch(len(prepared.train), config.batch_size)
+    with (
+        stop_signals() as should_stop,
+        Progress(folder, total, state, tensorboard=config.tensorboard) as progress,
+    ):
+        watch = Watch(config, prepared, progress, folder, should_stop)
+        loop.train(state, prepared.train, config, watch)
+        if state.step < total:
+            run_state.save(state, config, folder)
+            raise Interrupted(f"stopped after step {state.step} of {total}, saved. Go on: {go_on}")
+
+
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Ask to stop at the first SIGINT or SIGTERM; a second one acts at once, as ever."""
+    asked = False
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        restore()
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield lambda: asked
+    finally:
+        restore()
+
+
+def _measure(state: RunState, prepared: Prepared, config: RunConfig) -> tuple[Figure, ...]:
+    model = state.result
+    found = estimate(model, prepared.test, config.nll_samples, config.seed, progress=bar)
+    return figures_of(found, model.likelihood, prepared.test[0].numel())

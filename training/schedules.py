@@ -1,0 +1,34 @@
+"""How the learning rate moves over a run: functions of the fraction done, so nothing to save.
+
+Each maps progress in [0, 1] to a factor of the configured (highest) learning rate.
+"""
+
+import math
+from collections.abc import Callable
+
+RISE = 0.1  # the part of a one-cycle run in which the rate rises
+FIRST = 0.04  # where it rises from
+
+
+def constant(_progress: float) -> float:
+    """The configured rate throughout."""
+    return 1.0
+
+
+def cosine(progress: float) -> float:
+    """Down to zero along half a cosine (Loshchilov & Hutter, "SGDR", 2017, equation 5)."""
+    return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def one_cycle(progress: float) -> float:
+    """A short linear rise, then `cosine`: after Smith & Topin, "Super-Convergence" (2019)."""
+    if progress < RISE:
+        return FIRST + (1.0 - FIRST) * progress / RISE
+    return cosine((progress - RISE) / (1.0 - RISE))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": constant,
+    "cosine": cosine,
+    "one_cycle": one_cycle,
+}

@@ -1,0 +1,39 @@
+"""The variational autoencoder: an encoder, a decoder and a likelihood; made to be scripted.
+
+Kingma & Welling, "Auto-Encoding Variational Bayes" (ICLR 2014). Knows no data set and no optimizer.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from training.likelihoods import Likelihood
+
+
+class VAE(nn.Module):
+    """Prior N(0, I), posterior N(mean, exp(log_var)) with a diagonal covariance."""
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.likelihood = likelihood
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The posterior q(z | x): `x` [N, *data_shape] → mean and log-variance, [N, latent_dim]."""
+        mean, log_var = self.encoder(x).chunk(2, dim=1)
+        return mean, log_var
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The likelihood's mean E[x | z]: `z` [N, latent_dim] → [N, *data_shape]."""
+        decoded: Tensor = self.likelihood.mean(self.decoder(z))
+        return decoded
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x | z) in nats, summed over the data dimensions: → [N]."""
+        log_prob: Tensor = self.likelihood.log_prob(self.decoder(z), x)
+        return log_prob
+
+
+def reparameterize(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+    """A draw from the posterior, differentiable in it: mean + σ · noise, noise from N(0, I)."""
+    return mean + torch.exp(0.5 * log_var) * noise

@@ -1,0 +1,80 @@
+"""What happens beside the steps of a run: log lines, evaluations, pictures, saved states."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from training import pictures, run_state
+from training.config import RunConfig
+from training.evaluate import estimate
+from training.preparation import Prepared
+from training.progress import Progress
+from training.run_state import RunState
+from training.streams import stream
+
+SAMPLES = 64
+RECONSTRUCTIONS = 32
+
+
+class Watch:
+    """The loop's watcher: after each epoch it logs and saves, and now and then it evaluates."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        prepared: Prepared,
+        progress: Progress,
+        folder: Path,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.config = config
+        self.prepared = prepared
+        self.progress = progress
+        self.folder = folder
+        self.should_stop = should_stop
+
+    def stepped(self, state: RunState) -> None:  # noqa: ARG002
+        """Move the bar."""
+        self.progress.step()
+
+    def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
+        """Log the epoch, evaluate where it is time to, and save."""
+        seconds = round(state.seconds, 2)
+        self.progress.record({"event": "epoch", "epoch": epoch, "seconds": seconds, **means})
+        if epoch % self.config.evaluate_every == 0 or epoch == self.config.epochs:
+            self._evaluate(state, epoch, means)
+        run_state.save(state, self.config, self.folder)
+
+    def _evaluate(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
+        found = estimate(state.result, self.prepared.test, samples=1, seed=self.config.seed)
+        self.progress.record(
+            {
+                "event": "evaluation",
+                "epoch": epoch,
+                "seconds": round(state.seconds, 2),
+                "rate": found.rate,
+                "distortion": found.distortion,
+            }
+        )
+        self.progress.say(
+            f"epoch {epoch}/{self.config.epochs}, {state.seconds:.0f} s: -ELBO "
+            f"{means['rate'] + means['distortion']:.2f} in training, {found.negative_elbo:.2f} on "
+            f"test rows (rate {found.rate:.2f} + distortion {found.distortion:.2f} nats)"
+        )
+        self.progress.draw_curves()
+        if self.prepared.dataset.kind == "image":
+            self._draw_sheets(state)
+
+    @torch.no_grad()
+    def _draw_sheets(self, state: RunState) -> None:
+        """Draws of the prior, and test images above their reconstructions; the same ones always."""
+        model, device = state.result, self.prepared.test.device
+        noise = stream(self.config.seed, "samples", 0)
+        z = torch.randn(SAMPLES, self.config.latent_dim, generator=noise).to(device)
+        pictures.contact_sheet(model.decode(z), self.folder / "samples.png")
+        originals = self.prepared.dataset.test[:RECONSTRUCTIONS].to(device)
+        pairs = pictures.originals_over_reconstructions(
+            originals, model.decode(model.encode(originals)[0])
+        )
+        pictures.contact_sheet(pairs, self.folder / "reconstructions.png")
