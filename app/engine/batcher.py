@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -33,11 +34,12 @@ RATE_WEIGHT = 0.1
 class Entry:
     """A request's rows on their way through the device, share by share, in order."""
 
-    __slots__ = ("arrived", "expires", "future", "parts", "rows", "taken")
+    __slots__ = ("answered", "arrived", "expires", "future", "parts", "rows", "taken")
 
     def __init__(self, rows: Tensor, expires: float, future: "asyncio.Future[Tensor]") -> None:
         self.rows = rows  # [n, *row_shape]
         self.taken = 0
+        self.answered = 0
         self.parts: list[Tensor] = []
         self.arrived = time.monotonic()
         self.expires = expires
@@ -144,36 +146,31 @@ class Batcher:
     # What follows runs on the device's thread.
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                while not (self._jobs or self._turns or self._closing):
-                    self._changed.wait()
-                if self._jobs:
-                    job, batch = self._jobs.popleft(), None
-                elif self._turns:
-                    job, batch = None, self._form()
-                else:
-                    return
-            if job:
-                job()
-            elif batch:
-                self._run_batch(*batch)
+        while work := self._next():
+            work()
+
+    def _next(self) -> Callable[[], None] | None:
+        """What to do next, once there is something; None when all is done and closing."""
+        with self._changed:
+            while not (self._jobs or self._turns or self._closing):
+                self._changed.wait()
+            if self._jobs:
+                return self._jobs.popleft()
+            return partial(self._run_batch, *self._form()) if self._turns else None
 
     def _form(self) -> tuple[Operation, list[Share], list[Outcome]]:
-        """The next operation's batch and what was dropped; the lock is held."""
+        """The next operation's batch, and what to tell those dropped from it; the lock is held."""
         operation = self._turns.popleft()
         queue = self._waiting[operation]
         space = operation.buckets.sizes[-1]
         most = max(1, space // SHARES)
         shares: list[Share] = []
-        dropped: list[Outcome] = []
+        outcomes: list[Outcome] = []
         now = time.monotonic()
         while queue and space:
             entry = queue.popleft()
-            if reason := _unwanted(entry, now):
-                self._queue_grew(-entry.left)
-                self._metrics.dropped.labels(reason).inc()
-                dropped.append((entry.future, _too_late(now - entry.arrived)))
+            if entry.future.done() or now > entry.expires:
+                outcomes += self._drop(entry, now)
                 continue
             if not entry.taken:
                 self._metrics.queue_seconds.observe(now - entry.arrived)
@@ -185,7 +182,21 @@ class Batcher:
                 queue.append(entry)
         if queue:
             self._turns.append(operation)
-        return operation, shares, dropped
+        return operation, shares, outcomes
+
+    def _drop(self, entry: Entry, now: float) -> list[Outcome]:
+        """Take an entry out: its client left, one of its shares failed, or it is too late."""
+        self._queue_grew(-entry.left)
+        if entry.future.cancelled():
+            self._metrics.dropped.labels("client_gone").inc()
+        if entry.future.done():
+            return []
+        self._metrics.dropped.labels("deadline").inc()
+        late = DeadlinePassed(
+            f"the request waited {now - entry.arrived:.1f} s for the device, longer than it may "
+            "(LATENTD_REQUEST_TIMEOUT); try again later or ask for fewer rows"
+        )
+        return [(entry.future, late)]
 
     def _run_batch(
         self, operation: Operation, shares: list[Share], outcomes: list[Outcome]
@@ -219,28 +230,13 @@ class Batcher:
         self._rows_per_second += weight * (rate - self._rows_per_second)
 
 
-def _unwanted(entry: Entry, now: float) -> str | None:
-    """Why an entry gets no more of the device, as the metric's label; None if it does."""
-    if entry.future.cancelled():
-        return "client_gone"
-    if entry.future.done():
-        return "device_failed"
-    return "deadline" if now > entry.expires else None
-
-
-def _too_late(waited: float) -> DeadlinePassed:
-    return DeadlinePassed(
-        f"the request waited {waited:.1f} s for the device, longer than it may "
-        "(LATENTD_REQUEST_TIMEOUT); try again later or ask for fewer rows"
-    )
-
-
 def _outcome(entry: Entry, answer: Tensor | LatentdError) -> list[Outcome]:
     """What there is to tell the entry's owner once `answer` to its next share is in."""
     if isinstance(answer, LatentdError):
         return [(entry.future, answer)]
     entry.parts.append(answer)
-    if sum(map(len, entry.parts)) < len(entry.rows):
+    entry.answered += len(answer)
+    if entry.answered < len(entry.rows):
         return []
     return [(entry.future, entry.parts[0] if len(entry.parts) == 1 else torch.cat(entry.parts))]
 
