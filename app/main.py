@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Path as PathParameter
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse, Response
 
 from app import __version__, error_responses, openapi
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     is not as the settings say stops the start with StoreError or SettingsError.
     """
     settings = settings or Settings.read()
-    app = FastAPI(
+    app = FastAPIOffline(
         title="latentd",
         version=__version__,
         lifespan=_lifespan,

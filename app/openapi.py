@@ -1,4 +1,7 @@
-"""The OpenAPI document, with examples that the loaded default model can answer."""
+"""The OpenAPI document: FastAPI's, with the answers' real forms and examples that work.
+
+The examples are made for the loaded default model, so that every one of them can be tried.
+"""
 
 from base64 import b64encode
 from typing import Any
@@ -7,7 +10,8 @@ import torch
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.formats import png
+from app.error_responses import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
+from app.formats import FORMATS, png
 from app.latent_math import row_noise
 from app.layout import DRAWABLE_CHANNELS, to_pixels
 from app.service import LatentService
@@ -20,6 +24,19 @@ named one (`name` or `name@version`). The same question gives the same bytes, al
 without a seed is told the seed it was given (`X-Latentd-Seed`).
 """
 
+PROBLEM = {
+    "type": "object",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["type", "title", "status", "detail", "request_id"],
+}
+
 
 def install(app: FastAPI) -> None:
     """Let `app` describe itself with examples; they need the loaded models, so it is done late."""
@@ -30,6 +47,7 @@ def install(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes
             )
             _add_examples(schema, app.state.service)
+            _add_answers(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -43,9 +61,31 @@ def _add_examples(schema: dict[str, Any], service: LatentService) -> None:
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["example"] = str(service.find().model)
+                elif examples := parameter["schema"].pop("examples", None):
+                    parameter["example"] = examples[0]
             if "requestBody" in operation:
                 example = bodies[path.rpartition("/")[2]]
                 operation["requestBody"]["content"]["application/json"]["example"] = example
+
+
+def _add_answers(schema: dict[str, Any]) -> None:
+    """Say that errors are problems, and in which forms rows come; FastAPI cannot know either."""
+    components = schema["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        components.pop(name, None)
+    components["Problem"] = PROBLEM
+    reference = {"$ref": "#/components/schemas/Problem"}
+    failure = {
+        "description": "What was wrong, the limit and the remedy (RFC 9457)",
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": reference}},
+    }
+    forms = {form.media_type: {} for form in FORMATS.values()}
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = failure
+            if path.rpartition("/")[2] in ("sample", "interpolate", "decode"):
+                operation["responses"]["200"]["content"] = forms
 
 
 def _body_examples(service: LatentService) -> dict[str, Any]:

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     ],
     "app.__main__": ["pydantic_core", "httpx", "app"],
     "app.server": ["uvicorn", "starlette", "model_store", "app"],
+    "app.main": ["fastapi", "fastapi_offline", "starlette", "model_store", "app"],
     "app.engine": ["torch", "model_store", "app.engine", "app.metrics", "app.errors"],
     "app.metrics": ["prometheus_client"],
     "app.errors": [],
