@@ -79,7 +79,7 @@ def _add_answers(schema: dict[str, Any]) -> None:
         "description": "What was wrong, the limit and the remedy (RFC 9457)",
         "content": {PROBLEM_MEDIA_TYPE: {"schema": reference}},
     }
-    forms = {form.media_type: {} for form in FORMATS.values()}
+    forms: dict[str, Any] = {form.media_type: {} for form in FORMATS.values()}
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 try:
-    from training.config import RunConfig
+    from training.config import PLACES, RunConfig
     from training.progress import bar
     from training.published import How, measure
     from training.run import Outcome, recipe_named, run
@@ -115,7 +115,7 @@ def default_text(value: object) -> str:
 def _run(chosen: argparse.Namespace) -> None:
     outcome = run(chosen.recipe, chosen.words)
     _print_figures(outcome.figures)
-    if not chosen.words or all(word.split("=")[0] == "data" for word in chosen.words):
+    if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
     print(f"log, curves and pictures: {outcome.folder}/")
     _print_next(outcome)

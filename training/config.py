@@ -18,10 +18,14 @@ from training.likelihoods import LIKELIHOODS
 from training.schedules import SCHEDULES
 
 
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(names)
+
+
 def _one_of(names: Collection[str]) -> BeforeValidator:
     def check(value: object) -> object:
         if value not in names:
-            raise ValueError(f"not one of {', '.join(names)}")
+            raise ValueError(f"not one of {_listed(names)}")
         return value
 
     return BeforeValidator(check)
@@ -55,7 +59,9 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # Data
-    source: Annotated[str, _one_of(DATASETS)] = Field("digits", description="where rows come from")
+    source: Annotated[str, _one_of(DATASETS)] = Field(
+        "digits", description=f"where rows come from: {_listed(DATASETS)}"
+    )
     data: Annotated[Path | None, BeforeValidator(_maybe_none)] = Field(
         None, description="file or folder that the source reads; the embedded ones need none"
     )
@@ -68,14 +74,20 @@ class RunConfig(BaseModel):
     )
 
     # Model
-    family: Annotated[str, _one_of(FAMILIES)] = Field("mlp", description="kind of networks")
+    family: Annotated[str, _one_of(FAMILIES)] = Field(
+        "mlp", description=f"kind of networks: {_listed(FAMILIES)}"
+    )
     encoder: Widths = Field(
         (400,), description="hidden widths (or channels) from data to latent, comma-separated"
     )
     decoder: Widths = Field((400,), description="the same from latent to data")
     latent_dim: Positive = Field(20, description="numbers in a latent")
-    activation: Annotated[str, _one_of(ACTIVATIONS)] = Field("relu", description="nonlinearity")
-    likelihood: Annotated[str, _one_of(LIKELIHOODS)] = Field("bernoulli", description="p(x | z)")
+    activation: Annotated[str, _one_of(ACTIVATIONS)] = Field(
+        "relu", description=f"nonlinearity: {_listed(ACTIVATIONS)}"
+    )
+    likelihood: Annotated[str, _one_of(LIKELIHOODS)] = Field(
+        "bernoulli", description=f"p(x given z): {_listed(LIKELIHOODS)}"
+    )
     sigma: Rate = Field(1.0, description="standard deviation of the Gaussians, or its start")
 
     # Objective and optimization
@@ -85,7 +97,7 @@ class RunConfig(BaseModel):
     batch_size: Positive = Field(128, description="rows of a step")
     learning_rate: Rate = Field(1e-3, description="Adam's step size, at its highest")
     schedule: Annotated[str, _one_of(SCHEDULES)] = Field(
-        "constant", description="learning rate over the run: constant, cosine or one_cycle"
+        "constant", description=f"learning rate over the run: {_listed(SCHEDULES)}"
     )
     weight_decay: NonNegative = Field(0.0, description="AdamW's decoupled weight decay")
     gradient_clip: Annotated[Rate | None, BeforeValidator(_maybe_none)] = Field(

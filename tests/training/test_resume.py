@@ -151,6 +151,22 @@ def test_an_interrupted_run_is_saved_where_it_stopped(
     assert saved(tmp_path)["step"] == 0
 
 
+def test_a_stop_while_the_nll_is_estimated_keeps_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as measuring:
+        measuring.setattr("training.run._measure", interrupted)
+        with pytest.raises(Interrupted, match=r"training is saved\. Go on: python -m training run"):
+            run("digits", words(tmp_path, "epochs=1"))
+    before = saved(tmp_path)
+    assert not before["finished"]
+    run("digits", words(tmp_path, "epochs=1", "resume=true"))
+    same(before, saved(tmp_path))
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     tmp_path: Path,
 ) -> None:

@@ -96,7 +96,9 @@ def split(rows: Tensor, request: Request, source: str) -> tuple[Tensor, Tensor]:
 def wanted_path(request: Request, source: str, what: str) -> Path:
     """The path the user gave; DataError where none was given or nothing is there."""
     if request.path is None:
-        raise DataError(f"source={source} reads {what}: say where with data=PATH")
+        raise DataError(
+            f"source={source} reads {what}: say where with data=PATH (evaluate: --data PATH)"
+        )
     path = request.path.expanduser()
     if not path.exists():
         raise DataError(f"data={path}: there is no such file or folder; wanted {what}")

@@ -16,7 +16,8 @@ RECIPE = Recipe(
         learning_rate=4e-3,
         schedule="one_cycle",
         evaluate_every=5,
-        nll_samples=1000,
+        # The bound falls with more samples, so what holds with 100 holds with 1000.
+        nll_samples=100,
     ),
     targets=(Target("negative_elbo", 98.0), Target("nll", 95.5)),
 )
