@@ -15,6 +15,7 @@ from training.datasets import DATASETS
 from training.errors import ConfigError
 from training.families import ACTIVATIONS, FAMILIES
 from training.likelihoods import LIKELIHOODS
+from training.priors import PRIORS
 from training.schedules import SCHEDULES
 
 
@@ -89,6 +90,7 @@ class RunConfig(BaseModel):
         "bernoulli", description=f"p(x given z): {_listed(LIKELIHOODS)}"
     )
     sigma: Rate = Field(1.0, description="standard deviation of the Gaussians, or its start")
+    prior: Annotated[str, _one_of(PRIORS)] = Field("normal", description=f"p(z): {_listed(PRIORS)}")
 
     # Objective and optimization
     beta: NonNegative = Field(1.0, description="weight of the rate in the loss")

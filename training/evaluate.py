@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from training.likelihoods import Likelihood
-from training.objective import kl_divergence
+from training.priors.normal import kl_divergence, standard_normal
 from training.streams import stream
 from training.vae import reparameterize
 
@@ -22,11 +22,15 @@ CHUNK = 1024
 
 
 class Model(Protocol):
-    """What evaluation needs of a model; `VAE` and a loaded checkpoint both have it."""
+    """What evaluation needs of a model; one in training and a loaded checkpoint both have it."""
 
     @property
     def encode(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """[N, *data_shape] → posterior mean and log-variance, [N, latent_dim]."""
+
+    @property
+    def prior_log_density(self) -> Callable[[Tensor], Tensor] | None:
+        """z [N, latent_dim] → log p(z) in nats, [N]; None where the prior is N(0, I)."""
 
     @property
     def log_likelihood(self) -> Callable[[Tensor, Tensor], Tensor]:
@@ -44,6 +48,8 @@ class Estimate(NamedTuple):
     """Of -log p(x), estimated from above by the importance-weighted bound."""
     samples: int
     rows: int
+    rate_by_draws: bool
+    """Whether the rate was estimated by the draws too, as that to a learned prior must be."""
 
     @property
     def estimator(self) -> str:
@@ -82,21 +88,27 @@ def estimate(
         drawn = _weigh(model, chunk, samples, stream(seed, "evaluation", number, rows.device))
         totals += torch.stack([part.double().sum().cpu() for part in drawn])
     rate, distortion, log_evidence = (totals / len(rows)).tolist()
-    return Estimate(rate + distortion, rate, distortion, -log_evidence, samples, len(rows))
+    by_draws = model.prior_log_density is not None
+    negative_elbo = rate + distortion
+    return Estimate(negative_elbo, rate, distortion, -log_evidence, samples, len(rows), by_draws)
 
 
 def _weigh(model: Model, x: Tensor, samples: int, generator: torch.Generator) -> _Sums:
-    """Per row: the exact rate, the mean distortion over the draws, and log of the mean weight."""
+    """Per row: the rate, the mean distortion over the draws, and the log of the mean weight."""
     mean, log_var = model.encode(x)  # [N, D]
-    done, distortion, weights = 0, torch.zeros(len(x), device=x.device), []
+    rate, distortion = torch.zeros(2, len(x), device=x.device)
+    done, weights = 0, []
     while done < samples:
         draws = min(samples - done, CHUNK)
         log_p, log_w = _draw(model, x, (mean, log_var), draws, generator)
+        rate += (log_p - log_w).sum(0)
         distortion -= log_p.sum(0)
         weights.append(log_w.logsumexp(0))
         done += draws
     log_evidence = torch.stack(weights).logsumexp(0) - math.log(samples)
-    return _Sums(kl_divergence(mean, log_var), distortion / samples, log_evidence)
+    exact = model.prior_log_density is None
+    rate = kl_divergence(mean, log_var) if exact else rate / samples
+    return _Sums(rate, distortion / samples, log_evidence)
 
 
 def _draw(
@@ -109,10 +121,10 @@ def _draw(
     """log p(x | z) and log p(x, z) / q(z | x) of some draws: each [draws, N]."""
     mean, log_var = posterior
     noise = torch.randn(draws, *mean.shape, generator=generator, device=x.device)  # [K, N, D]
-    z = reparameterize(mean, log_var, noise)
+    z = reparameterize(mean, log_var, noise).flatten(0, 1)  # [K · N, D]
     repeated = x.expand(draws, *x.shape).flatten(0, 1)  # [K · N, *data_shape]
-    log_p = model.log_likelihood(repeated, z.flatten(0, 1)).view(draws, len(x))
-    # The normalizers of prior and posterior, both −½ D log 2π, cancel.
-    log_prior = -0.5 * z.square().sum(2)
-    log_posterior = -0.5 * (noise.square() + log_var).sum(2)
+    log_p = model.log_likelihood(repeated, z).view(draws, len(x))
+    log_prior = (model.prior_log_density or standard_normal)(z).view(draws, len(x))
+    # The density of z is that of its noise over the volume that σ stretches it to.
+    log_posterior = standard_normal(noise.flatten(0, 1)).view(draws, len(x)) - 0.5 * log_var.sum(1)
     return log_p, log_p + log_prior - log_posterior

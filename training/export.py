@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from model_store import Capability
 from training.errors import ExportError
 from training.streams import stream
 from training.vae import VAE
@@ -38,6 +39,25 @@ class _Exports(nn.Module):
         return self.vae.log_likelihood(x, z)
 
 
+class _ExportsWithPrior(_Exports):
+    """The same of a model whose prior is learned, which nobody else could know."""
+
+    @torch.jit.export
+    def prior(self, noise: Tensor) -> Tensor:
+        drawn: Tensor = self.vae.prior(noise)
+        return drawn
+
+    @torch.jit.export
+    def prior_log_density(self, z: Tensor) -> Tensor:
+        return self.vae.prior.log_density(z)
+
+
+def capabilities(vae: VAE) -> tuple[Capability, ...]:
+    """What the scripted module exports beyond `encode` and `decode`."""
+    learned: tuple[Capability, ...] = ("prior", "prior_log_density")
+    return ("log_likelihood", *(learned if vae.prior.learned else ()))
+
+
 def for_export(vae: VAE) -> VAE:
     """A copy on the CPU, in evaluation mode."""
     return copy.deepcopy(vae).cpu().eval()
@@ -46,7 +66,8 @@ def for_export(vae: VAE) -> VAE:
 def script(vae: VAE) -> torch.jit.ScriptModule:
     """Compile a VAE with its exports; ExportError says what TorchScript could not take."""
     try:
-        scripted = torch.jit.script(_Exports(vae).eval())
+        exports = _ExportsWithPrior if vae.prior.learned else _Exports
+        scripted = torch.jit.script(exports(vae).eval())
     except OSError as error:
         raise ExportError(
             "TorchScript compiles from source files, and the source of a class in this model "
@@ -67,10 +88,14 @@ def check_agreement(vae: VAE, scripted: torch.jit.ScriptModule, x: Tensor, seed:
     with torch.no_grad():
         mean, log_var = vae.encode(x)
         z = torch.randn(mean.shape, generator=stream(seed, "probe", 0))
-        wanted = (mean, log_var, vae.decode(z), vae.log_likelihood(x, z))
-        got = (*scripted.encode(x), scripted.decode(z), scripted.log_likelihood(x, z))
+        wanted = [mean, log_var, vae.decode(z), vae.log_likelihood(x, z)]
+        got = [*scripted.encode(x), scripted.decode(z), scripted.log_likelihood(x, z)]
+        names = ["encode (mean)", "encode (log_var)", "decode", "log_likelihood"]
+        if vae.prior.learned:
+            wanted += [vae.prior(z), vae.prior.log_density(z)]
+            got += [scripted.prior(z), scripted.prior_log_density(z)]
+            names += ["prior", "prior_log_density"]
     worst = 0.0
-    names = ("encode (mean)", "encode (log_var)", "decode", "log_likelihood")
     for name, eager, other in zip(names, wanted, got, strict=True):
         difference = float(((eager - other).abs() / (1 + eager.abs())).max())
         if not difference <= TOLERANCE:

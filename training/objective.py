@@ -14,17 +14,9 @@ class Elbo(NamedTuple):
     loss: Tensor
     """distortion + β · rate, what the gradient is taken of."""
     rate: Tensor
-    """KL(q(z | x) ‖ p(z)): what the latent says about the row."""
+    """KL(q(z | x) ‖ p(z)), or its estimate by one draw: what the latent says about the row."""
     distortion: Tensor
     """-E[log p(x | z)]: what the latent leaves open about the row."""
-
-
-def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mean, exp log_var) ‖ N(0, I)) in nats: [N, D] → [N].
-
-    Kingma & Welling 2014, appendix B.
-    """
-    return 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var).sum(1)
 
 
 def elbo(vae: VAE, x: Tensor, noise: Tensor, beta: float) -> Elbo:
@@ -34,7 +26,7 @@ def elbo(vae: VAE, x: Tensor, noise: Tensor, beta: float) -> Elbo:
     """
     mean, log_var = vae.encode(x)
     z = reparameterize(mean, log_var, noise)
-    rate = kl_divergence(mean, log_var).mean()
+    rate = vae.prior.rate(mean, log_var, z).mean()
     distortion = -vae.log_likelihood(x, z).mean()
     return Elbo(distortion + beta * rate, rate, distortion)
 

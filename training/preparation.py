@@ -11,6 +11,7 @@ from training.errors import ConfigError
 from training.evaluate import observed_once
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS
+from training.priors import PRIORS
 from training.vae import VAE
 
 
@@ -66,4 +67,5 @@ def build_vae(config: RunConfig, dataset: Dataset) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = FAMILIES[config.family](wanted)
-    return VAE(networks.encoder, networks.decoder, likelihood)
+        prior = PRIORS[config.prior](config.latent_dim)
+    return VAE(networks.encoder, networks.decoder, likelihood, prior)

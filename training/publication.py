@@ -36,10 +36,11 @@ class Trained(NamedTuple):
 def figures_of(estimate: Estimate, likelihood: Likelihood, dimensions: int) -> tuple[Figure, ...]:
     """An estimate as the manifest tells it; bits per dimension only where x is discrete."""
     draws = f"{estimate.samples} posterior draws a row, {estimate.rows} test rows"
+    rate = draws if estimate.rate_by_draws else "closed form"
     figures = [
         Figure(name="nll", value=estimate.nll, unit="nats", estimator=estimate.estimator),
         Figure(name="negative_elbo", value=estimate.negative_elbo, unit="nats", estimator=draws),
-        Figure(name="rate", value=estimate.rate, unit="nats", estimator="closed form"),
+        Figure(name="rate", value=estimate.rate, unit="nats", estimator=rate),
         Figure(name="distortion", value=estimate.distortion, unit="nats", estimator=draws),
     ]
     if likelihood.discrete:
@@ -74,7 +75,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             value_range=(0.0, 1.0) if dataset.kind == "image" else None,
         ),
         latent_shape=(config.latent_dim,),
-        capabilities=("log_likelihood",),
+        capabilities=export.capabilities(vae),
         training=TrainingFacts(
             dataset=dataset.name,
             dataset_sha256=dataset.digest(),

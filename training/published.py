@@ -87,4 +87,5 @@ class _Scored:
                 "measured from the store: export it at training"
             )
         self.encode = checkpoint.encode
+        self.prior_log_density = checkpoint.prior_log_density
         self.log_likelihood = checkpoint.log_likelihood

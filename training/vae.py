@@ -1,22 +1,36 @@
-"""The variational autoencoder: an encoder, a decoder and a likelihood; made to be scripted.
+"""The variational autoencoder: encoder, decoder, likelihood and prior; made to be scripted.
 
 Kingma & Welling, "Auto-Encoding Variational Bayes" (ICLR 2014). Knows no data set and no optimizer.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from training.likelihoods import Likelihood
+from training.priors import Prior
 
 
 class VAE(nn.Module):
-    """Prior N(0, I), posterior N(mean, exp(log_var)) with a diagonal covariance."""
+    """The posterior is N(mean, exp(log_var)) with a diagonal covariance."""
 
-    def __init__(self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood) -> None:
+    def __init__(
+        self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood, prior: Prior
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
+        self.prior = prior
+
+    # TorchScript would compile a property; this one is for evaluation.
+    __jit_unused_properties__ = ("prior_log_density",)
+
+    @property
+    def prior_log_density(self) -> Callable[[Tensor], Tensor] | None:
+        """log p(z) of a learned prior; None where it is N(0, I)."""
+        return self.prior.log_density if self.prior.learned else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior q(z | x): `x` [N, *data_shape] → mean and log-variance, [N, latent_dim]."""

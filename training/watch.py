@@ -72,7 +72,7 @@ class Watch:
         model, device = state.result, self.prepared.test.device
         noise = stream(self.config.seed, "samples", 0)
         z = torch.randn(SAMPLES, self.config.latent_dim, generator=noise).to(device)
-        pictures.contact_sheet(model.decode(z), self.folder / "samples.png")
+        pictures.contact_sheet(model.decode(model.prior(z)), self.folder / "samples.png")
         originals = self.prepared.dataset.test[:RECONSTRUCTIONS].to(device)
         pairs = pictures.originals_over_reconstructions(
             originals, model.decode(model.encode(originals)[0])

@@ -26,7 +26,8 @@ MAY_IMPORT = {
     ],
     "training.likelihoods": ["torch", "training.likelihoods", "training.errors"],
     "training.families": ["torch", "training.families", "training.errors"],
-    "training.vae": ["torch", "training.likelihoods"],
+    "training.priors": ["torch", "training.priors", "training.errors"],
+    "training.vae": ["torch", "training.likelihoods", "training.priors"],
     "app": [
         "fastapi",
         "starlette",

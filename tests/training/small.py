@@ -9,6 +9,7 @@ import torch
 
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS, Kind
+from training.priors import PRIORS
 from training.vae import VAE
 
 GREY = (1, 6, 5)
@@ -30,7 +31,7 @@ def kind_of(shape: tuple[int, ...]) -> Kind:
     return "image" if len(shape) == 3 else "vectors"
 
 
-def model(family: str, likelihood: str, shape: tuple[int, ...]) -> VAE:
+def model(family: str, likelihood: str, shape: tuple[int, ...], prior: str = "normal") -> VAE:
     """A model with fresh weights, the same each time."""
     chosen = LIKELIHOODS[likelihood](kind_of(shape), 0.5)
     with torch.random.fork_rng(devices=[]):
@@ -44,7 +45,11 @@ def model(family: str, likelihood: str, shape: tuple[int, ...]) -> VAE:
                 start=chosen.start(torch.full(shape, 0.3)),
             )
         )
-        return VAE(networks.encoder, networks.decoder, chosen)
+        vae = VAE(networks.encoder, networks.decoder, chosen, PRIORS[prior](LATENT))
+        # Away from where a learned prior starts, which is N(0, I) and hides its faults.
+        for weights in vae.prior.parameters():
+            torch.nn.init.normal_(weights, std=0.3)
+        return vae
 
 
 def rows(count: int, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:

@@ -11,6 +11,7 @@ from tests.training.small import GREY, model, rows
 from training import evaluate
 from training.evaluate import estimate, observed_once
 from training.likelihoods import LIKELIHOODS
+from training.priors.normal import StandardNormal
 from training.vae import VAE
 
 SIGMA = 0.5
@@ -39,7 +40,7 @@ def linear_model(widened: float) -> tuple[VAE, Tensor, float]:
         linear.weight.copy_(weight)
     decoder = nn.Sequential(linear, nn.Unflatten(1, (1, DIMENSIONS)))
     likelihood = LIKELIHOODS["gaussian"]("vectors", SIGMA)
-    vae = VAE(_PosteriorOfALinearModel(weight, widened), decoder, likelihood)
+    vae = VAE(_PosteriorOfALinearModel(weight, widened), decoder, likelihood, StandardNormal())
     covariance = weight @ weight.T + SIGMA**2 * torch.eye(DIMENSIONS)
     evidence = MultivariateNormal(torch.zeros(DIMENSIONS), covariance)
     x = torch.randn(50, DIMENSIONS, generator=torch.Generator().manual_seed(3))

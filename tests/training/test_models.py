@@ -81,7 +81,9 @@ def test_a_model_from_source_that_cannot_be_read_is_refused_with_the_reason() ->
     names: dict[str, type[torch.nn.Module]] = {"Module": torch.nn.Module}
     exec("class Typed(Module):\n def forward(self, x): return x", names)
     vae = model("mlp", "gaussian", VECTOR)
-    broken = VAE(torch.nn.Sequential(names["Typed"](), vae.encoder), vae.decoder, vae.likelihood)
+    broken = VAE(
+        torch.nn.Sequential(names["Typed"](), vae.encoder), vae.decoder, vae.likelihood, vae.prior
+    )
     with pytest.raises(ExportError, match=r"\.py file"):
         export.script(broken)
 
@@ -94,7 +96,9 @@ class _Shouting(torch.nn.Module):
 
 def test_a_model_that_torchscript_cannot_express_is_refused_with_the_reason() -> None:
     vae = model("mlp", "gaussian", VECTOR)
-    broken = VAE(torch.nn.Sequential(_Shouting(), vae.encoder), vae.decoder, vae.likelihood)
+    broken = VAE(
+        torch.nn.Sequential(_Shouting(), vae.encoder), vae.decoder, vae.likelihood, vae.prior
+    )
     with pytest.raises(ExportError, match="cannot express"):
         export.script(broken)
 

@@ -7,7 +7,8 @@ import torch
 from torch.distributions import Independent, Normal, kl
 
 from tests.training.small import GREY, LATENT, model, rows
-from training.objective import bits_per_dimension, elbo, kl_divergence, warm_up
+from training.objective import bits_per_dimension, elbo, warm_up
+from training.priors.normal import kl_divergence
 
 
 def test_the_rate_is_the_kl_divergence_from_the_prior() -> None:
