@@ -1,4 +1,5 @@
-"""Small real models, published for tests: images, colour images with a latent map, and vectors.
+"""Small real models, published for tests: images, colour images with a latent map, vectors, and
+images with a learned prior.
 
 Their weights are random but fixed, so an answer can be compared with the eager module's own.
 """
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model_store import DataSpec, Draft, ModelId, Probe, TrainingFacts, publish
+from model_store import Capability, DataSpec, Draft, ModelId, Probe, TrainingFacts, publish
 
 
 class GreyDigits(nn.Module):
@@ -32,6 +33,14 @@ class GreyDigits(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         logits = self.pixels(torch.relu(self.latent(z)))
         return torch.sigmoid(4 * logits).reshape(-1, 1, 8, 8)
+
+
+class BentPrior(GreyDigits):
+    """The same with a prior of its own."""
+
+    @torch.jit.export
+    def prior(self, noise: Tensor) -> Tensor:
+        return noise + torch.tanh(noise.flip(1))
 
 
 class ColourMap(nn.Module):
@@ -77,16 +86,16 @@ class Kind(NamedTuple):
     module: type[nn.Module]
     data: DataSpec
     latent_shape: tuple[int, ...]
+    capabilities: tuple[Capability, ...] = ()
 
 
 IMAGE_RANGE = (0.0, 1.0)
+GREY = DataSpec(kind="image", shape=(1, 8, 8), value_range=IMAGE_RANGE)
+COLOUR = DataSpec(kind="image", shape=(3, 8, 8), value_range=IMAGE_RANGE)
 KINDS = {
-    "grey": Kind(
-        GreyDigits, DataSpec(kind="image", shape=(1, 8, 8), value_range=IMAGE_RANGE), (5,)
-    ),
-    "colour": Kind(
-        ColourMap, DataSpec(kind="image", shape=(3, 8, 8), value_range=IMAGE_RANGE), (2, 4, 4)
-    ),
+    "grey": Kind(GreyDigits, GREY, (5,)),
+    "bent": Kind(BentPrior, GREY, (5,), ("prior",)),
+    "colour": Kind(ColourMap, COLOUR, (2, 4, 4)),
     "rows": Kind(Rows, DataSpec(kind="vectors", shape=(6,), value_range=None), (2,)),
 }
 
@@ -112,6 +121,7 @@ def draft(kind: str, module: nn.Module, name: str | None = None) -> Draft:
         likelihood="bernoulli" if KINDS[kind].data.kind == "image" else "gaussian",
         data=KINDS[kind].data,
         latent_shape=KINDS[kind].latent_shape,
+        capabilities=KINDS[kind].capabilities,
         training=TrainingFacts(
             dataset="none",
             dataset_sha256="0" * 64,

@@ -10,16 +10,16 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.factories import publish_kind
+from tests.factories import KINDS, publish_kind
 from tests.serving import running
 
 
 @pytest.fixture(scope="session")
 def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """grey@1, grey@2, colour@1 and rows@1."""
+    """grey@1, grey@2, bent@1, colour@1 and rows@1."""
     store = tmp_path_factory.mktemp("served") / "store"
     store.mkdir()
-    for kind in ("grey", "colour", "rows"):
+    for kind in KINDS:
         publish_kind(store, kind)
     publish_kind(store, "grey", seed=1)
     return store
@@ -28,7 +28,7 @@ def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def client(small_store: Path) -> Iterator[httpx.Client]:
     """A running service whose default model is grey@1."""
-    models = "grey@1,grey@2,colour,rows"
+    models = "grey@1,grey@2,bent,colour,rows"
     with running(small_store, models=models, cors_origins="https://front.example") as client:
         yield client
 

@@ -42,7 +42,7 @@ def test_metrics_count_what_happened(client: httpx.Client) -> None:
     assert value(requests) == before[0] + 1
     assert value(rows) == before[1] + 5
     assert value("latentd_ready") == 1
-    assert value("latentd_model_info") == 4
+    assert value("latentd_model_info") == 5
     assert value("latentd_queued_rows") == 0
 
 

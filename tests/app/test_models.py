@@ -13,7 +13,13 @@ from tests.serving import running
 def test_the_list_has_every_version_and_the_default(client: httpx.Client) -> None:
     body = client.get("/models").json()
     assert body["default"] == "grey@1"
-    assert [card["id"] for card in body["models"]] == ["colour@1", "grey@1", "grey@2", "rows@1"]
+    assert [card["id"] for card in body["models"]] == [
+        "bent@1",
+        "colour@1",
+        "grey@1",
+        "grey@2",
+        "rows@1",
+    ]
     assert all(card["loaded"] for card in body["models"])
 
 
@@ -35,7 +41,13 @@ def test_an_unknown_model_is_404(client: httpx.Client) -> None:
 
 def test_what_is_published_but_not_loaded_says_so(tight_client: httpx.Client) -> None:
     cards = {card["id"]: card["loaded"] for card in tight_client.get("/models").json()["models"]}
-    assert cards == {"colour@1": False, "grey@1": True, "grey@2": False, "rows@1": True}
+    assert cards == {
+        "bent@1": False,
+        "colour@1": False,
+        "grey@1": True,
+        "grey@2": False,
+        "rows@1": True,
+    }
     assert "LATENTD_MODELS" in problem(tight_client.get("/models/colour/sample"), 404)
 
 

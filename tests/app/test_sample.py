@@ -3,8 +3,11 @@
 import httpx
 import numpy as np
 import pytest
+import torch
 
+from app.latent_math import row_noise
 from tests.app.conftest import array, picture, problem
+from tests.factories import KINDS, eager
 
 
 def test_one_sample_is_one_image_of_the_models_size(client: httpx.Client) -> None:
@@ -31,7 +34,7 @@ def test_another_seed_gives_another_image(client: httpx.Client) -> None:
     assert client.get("/sample?seed=1").content != client.get("/sample?seed=2").content
 
 
-@pytest.mark.parametrize("model", ["grey", "colour", "rows"])
+@pytest.mark.parametrize("model", KINDS)
 def test_row_i_of_a_seed_does_not_depend_on_n(client: httpx.Client, model: str) -> None:
     many = array(client.get(f"/models/{model}/sample?n=64&seed=9&format=npy"))
     for n in (1, 2, 4, 7, 33):
@@ -59,6 +62,18 @@ def test_post_answers_what_get_answers(client: httpx.Client) -> None:
     posted = client.post("/sample?scale=2", json=question)
     assert posted.content == client.get("/sample", params={**question, "scale": 2}).content
     assert picture(client.post("/sample")).shape == (8, 8)
+
+
+def test_a_learned_prior_draws_the_latents(client: httpx.Client) -> None:
+    noise = row_noise(3, 4, (5,))
+    with torch.no_grad():
+        latents = eager("bent").prior(noise)  # type: ignore[operator]
+    got = array(client.get("/models/bent/sample?n=4&seed=3&format=npy"))
+    body = {"latents": latents.tolist()}
+    expected = array(client.post("/models/bent/decode?format=npy", json=body))
+    assert np.allclose(got, expected, atol=1e-6)
+    walk = array(client.get("/models/bent/interpolate?seed=3&seed=4&steps=5&format=npy"))
+    assert np.array_equal(walk[0], got[0])
 
 
 def test_temperature_zero_is_the_centre_of_the_prior(client: httpx.Client) -> None:
@@ -147,7 +162,9 @@ def test_a_bad_question_names_value_limit_and_remedy(
 def test_an_unknown_model_or_version_names_those_there_are(client: httpx.Client) -> None:
     for name in ("mnits", "grey@9", "grey@x", "..%2f..", "x" * 300):
         detail = problem(client.get(f"/models/{name}/sample"), 404)
-        assert "nothing at this path" in detail or "grey@1, grey@2, colour@1, rows@1" in detail
+        assert (
+            "nothing at this path" in detail or "grey@1, grey@2, bent@1, colour@1, rows@1" in detail
+        )
 
 
 def test_limits_are_the_operators(tight_client: httpx.Client) -> None:
