@@ -1,4 +1,4 @@
-"""What holds for every path: ids, errors, metrics, documentation, origins, clients that leave."""
+"""What holds for every path: ids, errors, documentation, origins, clients that leave."""
 
 import re
 import socket
@@ -23,27 +23,6 @@ def test_an_unknown_path_and_method_are_problems(client: httpx.Client) -> None:
     assert "/docs" in problem(client.get("/sampel"), 404)
     assert "DELETE" in problem(client.delete("/sample"), 405)
     assert "POST" in client.get("/decode").headers["Allow"]
-
-
-def test_health_is_live_and_ready(client: httpx.Client) -> None:
-    assert client.get("/health/live").json() == {"status": "live"}
-    assert client.get("/health/ready").json()["status"] == "ready"
-
-
-def test_metrics_count_what_happened(client: httpx.Client) -> None:
-    def value(line: str) -> float:
-        lines = client.get("/metrics").text.splitlines()
-        return sum(float(text.rpartition(" ")[2]) for text in lines if text.startswith(line))
-
-    requests = 'latentd_requests_total{method="GET",route="/models/{model}/sample",status="200"}'
-    rows = 'latentd_batch_rows_sum{model="grey@2",operation="decode"}'
-    before = value(requests), value(rows)
-    client.get("/models/grey@2/sample?n=5")
-    assert value(requests) == before[0] + 1
-    assert value(rows) == before[1] + 5
-    assert value("latentd_ready") == 1
-    assert value("latentd_model_info") == 5
-    assert value("latentd_queued_rows") == 0
 
 
 def test_every_example_in_the_documentation_works(client: httpx.Client) -> None:
