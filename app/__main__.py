@@ -2,9 +2,7 @@
 
 import argparse
 import sys
-from typing import Any, get_args
-
-from pydantic_core import PydanticUndefined
+from typing import get_args
 
 from app import __version__
 from app.errors import LatentdError
@@ -40,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     except LatentdError as error:
         print(f"latentd: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the server took the signal over
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,9 +59,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting, so that the two never differ."""
     for name, field in Settings.model_fields.items():
-        default: Any = field.get_default(call_default_factory=True)
+        default = field.default
         shown = ",".join(default) if isinstance(default, tuple) else default
-        told = f" (default: {shown})" if default is not PydanticUndefined and shown != "" else ""
+        told = f" (default: {shown})" if shown not in ("", None) else ""
         choices = get_args(field.annotation) if name == "log_level" else None
         help_text = f"{field.description}{told} [{PREFIX}{name.upper()}]"
         parser.add_argument(

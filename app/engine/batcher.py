@@ -8,6 +8,7 @@ fault fails. Knows tensors and futures; knows nothing of HTTP.
 """
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 from collections import deque
@@ -104,20 +105,18 @@ class Batcher:
 
     async def call(self, job: Callable[[], T]) -> T:
         """Run `job` on the device's thread, before the batches that wait: loading, for one."""
-        future: asyncio.Future[T] = self._loop.create_future()
+        done: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def run() -> None:
             try:
-                result = job()
-            except BaseException as error:  # noqa: BLE001 - it is raised where the job was given
-                self._loop.call_soon_threadsafe(future.set_exception, error)
-            else:
-                self._loop.call_soon_threadsafe(future.set_result, result)
+                done.set_result(job())
+            except Exception as error:  # noqa: BLE001 - it is raised where the job was given
+                done.set_exception(error)
 
         with self._changed:
             self._jobs.append(run)
             self._changed.notify()
-        return await future
+        return await asyncio.wrap_future(done)
 
     async def close(self) -> None:
         """Answer what waits, then end the thread."""
