@@ -6,6 +6,7 @@ Plain, because a BaseHTTPMiddleware costs more than a small answer does.
 import re
 import secrets
 import time
+from itertools import count
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.metrics import Metrics
 
 HEADER = "X-Request-Id"
+# A new id is this process's prefix and a count: as unlikely to meet another as a random one, and
+# read in the order of the requests.
+PREFIX = secrets.token_hex(4)
+COUNT = count(1)
 # What an id from outside may be: it is written into logs and answers.
 LEGAL = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -35,7 +40,7 @@ class RequestRecord:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        identity = given if LEGAL.fullmatch(given) else secrets.token_hex(8)
+        identity = given if LEGAL.fullmatch(given) else f"{PREFIX}-{next(COUNT):x}"
         scope.setdefault("state", {})["request_id"] = identity
         status = 500
 
