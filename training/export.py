@@ -4,7 +4,9 @@ The only file of this room that knows `torch.jit`.
 """
 
 import copy
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import torch
 from torch import Tensor, nn
@@ -108,5 +110,14 @@ def check_agreement(vae: VAE, scripted: torch.jit.ScriptModule, x: Tensor, seed:
 
 
 def write(scripted: torch.jit.ScriptModule, file: Path) -> None:
-    """Save the scripted module."""
-    torch.jit.save(scripted, str(file))
+    """Save the scripted module without its debugging records.
+
+    They hold the full path of every source file that it was compiled from: where somebody trained
+    is nobody's business, and nothing needs it to load or to run.
+    """
+    whole = BytesIO()
+    torch.jit.save(scripted, whole)
+    with ZipFile(whole) as saved, ZipFile(file, "w", ZIP_STORED) as kept:
+        for name in saved.namelist():
+            if not name.endswith(".debug_pkl"):
+                kept.writestr(ZipInfo(name), saved.read(name))

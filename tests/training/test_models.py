@@ -1,5 +1,8 @@
 """Laws of every family with every likelihood: shapes, gradients, independence, export."""
 
+from pathlib import Path
+from zipfile import ZipFile
+
 import pytest
 import torch
 
@@ -101,6 +104,19 @@ def test_a_model_that_torchscript_cannot_express_is_refused_with_the_reason() ->
     )
     with pytest.raises(ExportError, match="cannot express"):
         export.script(broken)
+
+
+def test_a_written_model_names_no_place_of_the_machine(tmp_path: Path) -> None:
+    vae = export.for_export(model("mlp", "bernoulli", GREY, prior="flow"))
+    file = tmp_path / "model.ts"
+    export.write(export.script(vae), file)
+    with ZipFile(file) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    for place in (Path(export.__file__).parent, Path(torch.__file__).parent):
+        assert str(place).encode() not in everything
+    x = rows(3, GREY)
+    loaded = torch.jit.load(str(file))  # type: ignore[no-untyped-call]  # has no hints
+    torch.testing.assert_close(loaded.encode(x)[0], vae.encode(x)[0].detach())
 
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR])
