@@ -41,8 +41,7 @@ RUN case ",${EXTRAS}," in *,training,*) ;; *) rm -r training ;; esac \
 FROM ${BASE_IMAGE} AS serving
 LABEL org.opencontainers.image.title="latentd" \
       org.opencontainers.image.description="Serves variational autoencoders over HTTP" \
-      org.opencontainers.image.version="0.1.0" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.version="0.1.0"
 # A fixed number, so that mounted folders can be given to it and Kubernetes can see it is not root.
 RUN groupadd --gid 10001 latentd \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
