@@ -32,7 +32,15 @@ from model_store.location import (
 from model_store.manifest import Draft, Manifest
 
 _STORE_ERRORS = frozenset(
-    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR)
+    (
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.ENOENT,  # the folder was removed, or is one in which nothing can be made
+    )
 )
 _STAGING = ".staging-"
 _DEAD_AFTER_SECONDS = 24 * 3600.0  # no publisher takes a day; what it left behind is litter
