@@ -43,6 +43,8 @@ def serve(settings: Settings) -> int:
     )
     # Its own lines repeat ours; what goes wrong in it is still said.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # It warns of every malformed form, which its sender is told of already.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for line in unknown_variables():
         log.warning(line)
     config = uvicorn.Config(
