@@ -7,7 +7,7 @@ does; `numbers` checks them as an array.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.formats import FORMATS
 from app.latent_math import METHODS
@@ -18,11 +18,25 @@ MAX_SEED = 2**53 - 1
 Seed = Annotated[
     int, Field(ge=0, le=MAX_SEED, description="any number; the same one, the same answer")
 ]
+# Which of them a model can answer in is not known here: `choose_format` refuses the others.
 FormatName = Annotated[
-    str, Field(description=f"form of the answer: {', '.join(FORMATS)}; goes before Accept")
+    str,
+    Field(
+        description="form of the answer; goes before Accept",
+        json_schema_extra={"enum": [*FORMATS]},
+    ),
 ]
-MethodName = Literal["linear", "slerp"]
-assert set(MethodName.__args__) == set(METHODS)  # type: ignore[attr-defined]
+
+
+def _known_method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"the methods are {', '.join(METHODS)}")
+    return name
+
+
+MethodName = Annotated[
+    str, AfterValidator(_known_method), Field(json_schema_extra={"enum": [*METHODS]})
+]
 
 
 class Strict(BaseModel):
