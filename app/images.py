@@ -25,6 +25,10 @@ def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Tensor:
     resize is the caller's choice. Its mode is converted: colour to grey by luma, grey to colour by
     repetition, alpha dropped, 16 bits to 8. Raises BadBody or BadValue, naming the image by number.
     """
+    if data_shape[0] not in MODES:
+        raise BadValue(
+            f"the model's images have {data_shape[0]} channels, as no image file has: send .npy"
+        )
     return torch.from_numpy(
         np.stack([_read(file, number, data_shape) for number, file in enumerate(files)])
     )

@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from app.errors import BadValue, NotAcceptable
 from app.formats import FORMATS, choose_format, png
-from app.layout import Sheet, arrange, columns_for
+from app.images import read_images
+from app.layout import Sheet, arrange, check_drawable, columns_for
 from tests.app.conftest import array, picture, problem
 
 
@@ -109,6 +111,13 @@ def test_a_png_is_read_back_as_it_was(channels: int) -> None:
 )
 def test_a_grid_is_as_square_as_can_be(count: int, asked: int | None, columns: int) -> None:
     assert columns_for(count, "grid", asked) == columns
+
+
+def test_images_of_two_channels_are_numbers_only() -> None:
+    with pytest.raises(NotAcceptable, match=r"2 channels cannot be drawn.*npy"):
+        check_drawable(1, (2, 8, 8), Sheet(1, 1), 10_000)
+    with pytest.raises(BadValue, match=r"2 channels.*send \.npy"):
+        read_images([png.encode(np.zeros((8, 8, 1), np.uint8))], (2, 8, 8))
 
 
 def test_levels_are_the_nearest_of_256() -> None:
