@@ -5,6 +5,7 @@ before any batching. Rows are checked for shape and range by whoever parses them
 rows, points and steps are checked here, for every protocol alike. Knows no HTTP and no images.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -123,8 +124,9 @@ class LatentService:
                 f"steps = {steps} for {len(points)} points; the frames count the points in, so ask "
                 f"for {len(points)} steps or more"
             )
-        latents = torch.stack([await self._locate(model, point) for point in points])
-        return await self.decode(model, latent_math.path(latents, steps, method))
+        # Together, so that points which need the device share its batches.
+        latents = await asyncio.gather(*(self._locate(model, point) for point in points))
+        return await self.decode(model, latent_math.path(torch.stack(latents), steps, method))
 
     async def _locate(self, model: ServedModel, point: Point) -> Tensor:
         match point:
