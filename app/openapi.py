@@ -91,9 +91,7 @@ def _add_answers(schema: dict[str, Any]) -> None:
 def _body_examples(service: LatentService) -> dict[str, Any]:
     """A JSON body for each endpoint that takes one, made from the default model's own shapes."""
     manifest = service.find().manifest
-    latents = row_noise(1, 2, manifest.latent_shape).mul(100).round().div(100)
-    # Rounded twice: float32 to the shortest decimal is JSON's business, not a reader's.
-    latents_json = [_rounded(latent) for latent in latents.tolist()]
+    latents = _rounded(row_noise(1, 2, manifest.latent_shape).tolist())
     shape = manifest.data.shape
     if manifest.data.kind == "vectors":
         data: dict[str, Any] = {"rows": [[0.0] * shape[0]]}
@@ -105,11 +103,11 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
     return {
         "sample": {"n": 16, "seed": 1, "temperature": 1.0},
         "interpolate": {
-            "points": [{"seed": 1}, {"latent": latents_json[0]}, {"seed": 2}],
+            "points": [{"seed": 1}, {"latent": latents[0]}, {"seed": 2}],
             "steps": 8,
             "method": "slerp",
         },
-        "decode": {"latents": latents_json},
+        "decode": {"latents": latents},
         "encode": data,
     }
 

@@ -59,12 +59,12 @@ class Limits:
     request_timeout: float  # seconds
 
     def check(self, setting: str, given: int, what: str) -> None:
-        """Raise LimitExceeded if more of `what` was asked for than the setting allows."""
+        """Raise LimitExceeded if `given` is more of `what` than the setting allows."""
         limit = getattr(self, setting)
         if given > limit:
             raise LimitExceeded(
-                f"{given} {what} asked for; one request may have at most {limit}: ask for fewer, "
-                f"in several requests, or have the operator raise LATENTD_{setting.upper()}"
+                f"{given} {what}: one request may have at most {limit}; ask for fewer, in several "
+                f"requests, or have the operator raise LATENTD_{setting.upper()}"
             )
 
 
@@ -78,7 +78,7 @@ class LatentService:
     def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits) -> None:
         self._pool = pool
         self._batcher = batcher
-        self._limits = limits
+        self.limits = limits
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -108,15 +108,15 @@ class LatentService:
 
         `temperature` scales the prior's standard deviation: 1 is the model, 0 its centre.
         """
-        self._limits.check("max_rows", num_samples, "samples")
+        self.limits.check("max_rows", num_samples, "samples")
         return await self.decode(model, await self._latents(model, seed, num_samples, temperature))
 
     async def interpolate(
         self, model: ServedModel, points: Sequence[Point], steps: int, method: str
     ) -> Tensor:
         """Frames [steps, *data_shape] along the way through two or more points, ends included."""
-        self._limits.check("max_points", len(points), "points")
-        self._limits.check("max_steps", steps, "steps")
+        self.limits.check("max_points", len(points), "points")
+        self.limits.check("max_steps", steps, "steps")
         if len(points) < 2:
             raise BadValue(f"{len(points)} point given; a way needs two or more")
         if steps < len(points):
@@ -144,8 +144,8 @@ class LatentService:
         return await self._run(model.prior, noise) if model.prior else noise
 
     async def _run(self, operation: Operation, rows: Tensor) -> Tensor:
-        self._limits.check("max_rows", len(rows), "rows")
-        answer = await self._batcher.run(operation, rows, self._limits.request_timeout)
+        self.limits.check("max_rows", len(rows), "rows")
+        answer = await self._batcher.run(operation, rows, self.limits.request_timeout)
         if not torch.isfinite(answer).all():
             raise NotFinite(
                 f"{operation.model} answered NaN or infinity to {operation.name}: "

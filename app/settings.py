@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import SettingsError
 
 PREFIX = "LATENTD_"
+# Read by model_store, not here.
+STORE_VARIABLES = frozenset({PREFIX + "EXTRA_OPERATORS"})
 
 # Comma-separated in the environment, not JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -112,7 +114,3 @@ def unknown_variables() -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             lines.append(f"{name} is set, but there is no such setting{hint}")
     return lines
-
-
-# Read by model_store, not here.
-STORE_VARIABLES = frozenset({PREFIX + "EXTRA_OPERATORS"})

@@ -100,6 +100,17 @@ KINDS = {
 }
 
 
+NO_TRAINING = TrainingFacts(
+    dataset="none",
+    dataset_sha256="0" * 64,
+    recipe="none",
+    seed=0,
+    epochs=0,
+    git_revision=None,
+    config={},
+)
+
+
 def eager(kind: str, seed: int = 0) -> nn.Module:
     """The module that `publish_kind` scripts, with the same weights."""
     with torch.random.fork_rng():
@@ -122,15 +133,7 @@ def draft(kind: str, module: nn.Module, name: str | None = None) -> Draft:
         data=KINDS[kind].data,
         latent_shape=KINDS[kind].latent_shape,
         capabilities=KINDS[kind].capabilities,
-        training=TrainingFacts(
-            dataset="none",
-            dataset_sha256="0" * 64,
-            recipe="none",
-            seed=0,
-            epochs=0,
-            git_revision=None,
-            config={},
-        ),
+        training=NO_TRAINING,
         probe=Probe.of(x=x, z=z, mean=mean, log_var=log_var, decoded=decoded),
     )
 

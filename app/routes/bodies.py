@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from torch import Tensor
 
-from app.errors import BadBody, BadValue, LimitExceeded, UnsupportedBody
+from app.errors import BadBody, BadValue, UnsupportedBody
 from app.formats import npy
 from app.images import read_images
 from app.routes.exchange import Exchange
@@ -105,11 +105,8 @@ async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Tensor:
             f"{exchange.model.model} takes rows of {data.shape[0]} numbers, not images: send JSON "
             '{"rows": [[…], …]} or .npy'
         )
-    if len(files) > exchange.settings.max_rows:
-        raise LimitExceeded(
-            f"{len(files)} images given; one request may have {exchange.settings.max_rows}: send "
-            "several requests, or have the operator raise LATENTD_MAX_ROWS"
-        )
+    # The service counts rows too, but only once every file has been read.
+    exchange.service.limits.check("max_rows", len(files), "images")
     return await offload(lambda: read_images(files, data.shape), sum(map(len, files)))
 
 

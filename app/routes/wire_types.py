@@ -120,9 +120,9 @@ class DecodeRequest(Strict):
     """Latents, one a row. What else an answer of `/encode` holds may stay in it, unread."""
 
     latents: list[Any] = Field(min_length=1)
-    model: Any = Field(None, exclude=True)
-    mean: Any = Field(None, exclude=True)
-    log_var: Any = Field(None, exclude=True)
+    model: Any = None
+    mean: Any = None
+    log_var: Any = None
 
 
 class EncodeRequest(Strict):

@@ -15,21 +15,11 @@ from model_store import (
     Draft,
     ModelId,
     Probe,
-    TrainingFacts,
     publish,
     published,
 )
 from model_store.loading import file_record
-
-NO_TRAINING = TrainingFacts(
-    dataset="none",
-    dataset_sha256="0" * 64,
-    recipe="none",
-    seed=0,
-    epochs=0,
-    git_revision=None,
-    config={},
-)
+from tests.factories import NO_TRAINING
 
 
 class Tiny(nn.Module):
