@@ -1,12 +1,13 @@
 """The service's door: `python -m app` serves, `python -m app health` asks a running one."""
 
 import argparse
+import logging
 import sys
-from typing import get_args
+from typing import Literal, get_args, get_origin
 
-from app import __version__
+from app import __version__, logs
 from app.errors import LatentdError
-from app.settings import PREFIX, Settings
+from app.settings import PREFIX, Settings, unknown_variables
 
 EPILOG = """examples:
   python -m app                                   serve every model in the store on 127.0.0.1:8000
@@ -32,9 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.read(**{name: value for name, value in given.items() if value})
         if command == "health":
             return _health(settings)
-        from app.server import serve
-
-        return serve(settings)
+        return _serve(settings)
     except LatentdError as error:
         print(f"latentd: {error}", file=sys.stderr)
         return 2
@@ -62,7 +61,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         default = field.default
         shown = ",".join(default) if isinstance(default, tuple) else default
         told = f" (default: {shown})" if shown not in ("", None) else ""
-        choices = get_args(field.annotation) if name == "log_level" else None
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
         help_text = f"{field.description}{told} [{PREFIX}{name.upper()}]"
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -70,6 +69,19 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             choices=choices,
             help=help_text.replace("%", "%%"),
         )
+
+
+def _serve(settings: Settings) -> int:
+    logs.set_up(settings)
+    for line in unknown_variables():
+        logging.getLogger("latentd").warning(line)
+    if settings.workers > 1:
+        from app.supervisor import supervise
+
+        return supervise(settings)
+    from app.server import serve_alone
+
+    return serve_alone(settings)
 
 
 def _health(settings: Settings) -> int:

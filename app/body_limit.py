@@ -6,7 +6,6 @@ as a problem.
 
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,9 +22,10 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        claimed = Headers(scope=scope).get("Content-Length", "")
+        lengths = (value for name, value in scope["headers"] if name == b"content-length")
+        claimed = next(lengths, b"")
         # What is claimed is refused before it is read.
-        received = int(claimed) if claimed.isdecimal() and int(claimed) > self._max_bytes else 0
+        received = int(claimed) if claimed.isdigit() and int(claimed) > self._max_bytes else 0
 
         async def counted() -> Message:
             nonlocal received

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app import errors
-from app.request_record import HEADER, request_id
+from app.request_record import request_id
 
 log = logging.getLogger("latentd")
 
@@ -36,6 +36,7 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     errors.LimitExceeded: Problem(422, "Over the limit"),
     errors.ClientGone: Problem(499, "Client closed request"),
     errors.DeviceFailed: Problem(500, "Device failed"),
+    errors.DeviceLost: Problem(503, "Device lost"),
     errors.NotFinite: Problem(500, "Answer not finite"),
     errors.Overloaded: Problem(503, "Overloaded"),
     errors.DeadlinePassed: Problem(504, "Deadline passed"),
@@ -52,6 +53,17 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected_error)
 
 
+async def response_to(request: Request, error: Exception) -> Response:
+    """The answer to an error, where no exception handler of FastAPI's stands."""
+    if isinstance(error, errors.LatentdError):
+        return await _domain_error(request, error)
+    if isinstance(error, RequestValidationError):
+        return await _validation_error(request, error)
+    if isinstance(error, HTTPException):
+        return await _http_error(request, error)
+    return await _unexpected_error(request, error)
+
+
 def problem_response(
     request: Request,
     problem: Problem,
@@ -60,17 +72,14 @@ def problem_response(
     **extensions: object,
 ) -> Response:
     """An RFC 9457 answer; docs/http.md has a row for each `type`."""
-    identity = request_id(request.scope)
     body = {
         "type": problem_type(problem),
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
-        "request_id": identity,
+        "request_id": request_id(request.scope),
         **extensions,
     }
-    # Set here too: an unexpected error's answer is sent outside the layer that sets it on others.
-    headers = {HEADER: identity, **(headers or {})}
     return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
 
 

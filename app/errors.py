@@ -3,7 +3,7 @@
     bytes ──▶ routes ──▶ service ──▶ engine ──▶ service ──▶ formats ──▶ bytes
       BadBody    ModelNotServed  Overloaded       (nothing of its own)   NotAcceptable
       UnsupportedBody  BadValue  DeadlinePassed
-      NotAcceptable LimitExceeded  DeviceFailed, NotFinite
+      NotAcceptable LimitExceeded  DeviceFailed, DeviceLost, NotFinite
 
 Each is raised where it is found, as itself; `error_responses` alone knows HTTP. A message names the
 value, the limit and the remedy, and never quotes a body. This module knows nothing of HTTP.
@@ -59,6 +59,10 @@ class DeadlinePassed(LatentdError):
 
 class DeviceFailed(LatentdError):
     """The device could not run this request's rows."""
+
+
+class DeviceLost(LatentdError):
+    """The device runs nothing any more, or does not return; the process is about to end."""
 
 
 class NotFinite(LatentdError):

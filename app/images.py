@@ -1,13 +1,12 @@
-"""Uploaded image files to tensors. The only module of the service that knows Pillow."""
+"""Uploaded image files to arrays. The only module of the service that knows Pillow."""
 
 from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
-import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
+from app.arrays import Floats, Levels
 from app.errors import BadBody, BadValue
 
 READABLE = ("PNG", "JPEG", "WEBP")
@@ -18,7 +17,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 Image.MAX_IMAGE_PIXELS = None
 
 
-def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Tensor:
+def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Floats:
     """PNG, JPEG or WebP files as [N, C, H, W] in [0, 1].
 
     An image must have the model's height and width: it is refused, not resized, because how to
@@ -29,12 +28,10 @@ def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Tensor:
         raise BadValue(
             f"the model's images have {data_shape[0]} channels, as no image file has: send .npy"
         )
-    return torch.from_numpy(
-        np.stack([_read(file, number, data_shape) for number, file in enumerate(files)])
-    )
+    return np.stack([_read(file, number, data_shape) for number, file in enumerate(files)])
 
 
-def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> np.ndarray:
+def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> Floats:
     channels, height, width = data_shape
     try:
         image = Image.open(BytesIO(file), formats=READABLE)
@@ -53,10 +50,11 @@ def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> np.ndarray:
         pixels = _in_mode(image, MODES[channels])
     except (OSError, ValueError, SyntaxError):
         raise BadBody(f"image {number} is cut off or damaged: send the whole file") from None
-    return pixels.reshape(height, width, channels).transpose(2, 0, 1).astype(np.float32) / 255
+    data = pixels.reshape(height, width, channels).transpose(2, 0, 1)
+    return data.astype(np.float32) / np.float32(255)
 
 
-def _in_mode(image: Image.Image, mode: str) -> np.ndarray:
+def _in_mode(image: Image.Image, mode: str) -> Levels:
     """The image's pixels, uint8, in Pillow's `mode`."""
     if image.mode.startswith("I"):
         # 16-bit grey; Pillow's own conversion clips it at 255.

@@ -4,13 +4,11 @@ from math import ceil, isqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
+from app.arrays import Levels
 from app.errors import LimitExceeded, NotAcceptable
 
 LayoutName = Literal["grid", "strip"]
-Pixels = NDArray[np.uint8]
 
 # Channels that a picture can have: grey, colour, colour with alpha.
 DRAWABLE_CHANNELS = (1, 3, 4)
@@ -47,22 +45,14 @@ def columns_for(count: int, layout: LayoutName, asked: int | None) -> int:
     return min(asked or isqrt(count - 1) + 1, count)
 
 
-def to_pixels(images: Tensor) -> Pixels:
-    """[N, C, H, W] in [0, 1] to uint8 [N, H, W, C], to the nearest level."""
-    levels = images.mul(255).add_(0.5).clamp_(0, 255).numpy().astype(np.uint8)
-    return levels.transpose(0, 2, 3, 1)
-
-
-def arrange(images: Tensor, sheet: Sheet) -> Pixels:
-    """The picture [H', W', C] of `images` [N, C, H, W] in [0, 1]; places left over are black."""
-    pixels = to_pixels(images)
-    count, height, width, channels = pixels.shape
+def arrange(images: Levels, sheet: Sheet) -> Levels:
+    """The picture [H', W', C] of `images` [N, H, W, C]; places left over are black."""
+    count, height, width, channels = images.shape
     rows = ceil(count / sheet.columns)
     if missing := rows * sheet.columns - count:
-        blank = np.zeros((missing, height, width, channels), np.uint8)
-        pixels = np.concatenate([pixels, blank])
+        images = np.concatenate([images, np.zeros((missing, height, width, channels), np.uint8)])
     picture = (
-        pixels.reshape(rows, sheet.columns, height, width, channels)
+        images.reshape(rows, sheet.columns, height, width, channels)
         .transpose(0, 2, 1, 3, 4)
         .reshape(rows * height, sheet.columns * width, channels)
     )

@@ -12,23 +12,29 @@ from fastapi import Path as PathParameter
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
 
 from app import __version__, error_responses, openapi
 from app.body_limit import BodyLimit
-from app.engine.batcher import Batcher
+from app.engine.batcher import Batcher, QueueLimits
 from app.engine.device import choose_device, describe, prepare
 from app.engine.loaded_model import LoadedModel, load_model
 from app.engine.model_pool import ModelPool, choose_models
+from app.lane import Lane
 from app.metrics import Metrics
+from app.readiness import end_by_signal, set_ready
 from app.request_record import HEADER, RequestRecord
 from app.routes import decode, encode, health, interpolate, models, prometheus, sample
+from app.routes.lean_route import LeanRoute
+from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
 from app.settings import Settings
 from model_store import store_path
 
 log = logging.getLogger("latentd")
 
-EXPOSED = ["ETag", HEADER, "X-Latentd-Model", "X-Latentd-Seed"]
+EXPOSED = ["ETag", HEADER, "Server-Timing", "X-Latentd-Model", "X-Latentd-Seed"]
+LATENT_SPACE = [sample.router, interpolate.router, decode.router, encode.router]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -38,36 +44,46 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     is not as the settings say stops the start with StoreError or SettingsError.
     """
     settings = settings or Settings.read()
-    app = FastAPIOffline(
-        title="latentd",
-        version=__version__,
-        lifespan=_lifespan,
-        redoc_url=None,
-    )
+    app = FastAPIOffline(title="latentd", version=__version__, lifespan=_lifespan, redoc_url=None)
     app.state.settings = settings
     app.state.store = settings.store or store_path()
     app.state.metrics = Metrics()
+    app.state.answers = RowAnswers(settings, app.state.metrics)
     app.state.ready = False
+    app.state.fatal = partial(end_by_signal, app)
     error_responses.register(app)
     openapi.install(app)
     _add_routes(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    general = app.build_middleware_stack
+    app.build_middleware_stack = lambda: _in_front_of(  # type: ignore[method-assign] # as openapi
+        general(), settings, app.state.metrics
+    )
+    return app
+
+
+def _in_front_of(general: ASGIApp, settings: Settings, metrics: Metrics) -> ASGIApp:
+    """What every request goes through before FastAPI's own layers, the first one last.
+
+    In front of them, because what the lane answers then passes all of them by.
+    """
+    routes = [route for router in LATENT_SPACE for route in router.routes]
+    layers: ASGIApp = Lane(general, [route for route in routes if isinstance(route, LeanRoute)])
+    layers = BodyLimit(layers, max_bytes=settings.max_body_bytes)
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
+        layers = CORSMiddleware(
+            layers,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    app.add_middleware(RequestRecord, metrics=app.state.metrics)
-    return app
+    return RequestRecord(layers, metrics)
 
 
 def _add_routes(app: FastAPI) -> None:
     latent_space = APIRouter()
-    for route in (sample, interpolate, decode, encode):
-        latent_space.include_router(route.router)
+    for router in LATENT_SPACE:
+        latent_space.include_router(router)
     app.include_router(latent_space)
     app.include_router(models.router)
     for router in (models.one_model, latent_space):
@@ -89,21 +105,22 @@ async def _front_page() -> Response:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     metrics: Metrics = app.state.metrics
-    batcher = Batcher(metrics, max_queue_rows=settings.max_queue_rows)
+    queue_limits = QueueLimits(
+        settings.max_queue_rows, settings.max_queue_bytes, settings.device_timeout_s
+    )
+    batcher = Batcher(metrics, queue_limits, app.state.fatal)
     try:
         pool = await _load(settings, app.state.store, batcher)
         limits = Limits(
-            settings.max_rows, settings.max_steps, settings.max_points, settings.request_timeout
+            settings.max_rows, settings.max_streamed_rows, settings.max_steps, settings.max_points
         )
         app.state.service = LatentService(pool, batcher, limits)
         for loaded in pool.models:
             _announce(loaded, metrics)
-        app.state.ready = True
-        metrics.ready.set(1)
+        set_ready(app, ready=True)
         yield
     finally:
-        app.state.ready = False
-        metrics.ready.set(0)
+        set_ready(app, ready=False)
         await batcher.close()
 
 
@@ -136,11 +153,12 @@ def _announce(loaded: LoadedModel, metrics: Metrics) -> None:
         "×".join(map(str, manifest.latent_shape)),
         sizes,
     )
-    if not loaded.exact:
+    if loaded.tolerance:
         log.warning(
-            "%s: the device does not repeat its own results, so an answer may differ by a pixel "
-            "level from one time to the next",
+            "%s: the device does not repeat its own results; the same answer was seen to differ "
+            "by %.1e from one batch to the next",
             loaded.model,
+            loaded.tolerance,
         )
     metrics.model_info.labels(
         loaded.model.name, loaded.model.version, loaded.device, manifest.file.sha256

@@ -1,12 +1,45 @@
 """Every metric of the service, declared once; written where the event happens.
 
-One registry an application, so that several can live in one process.
+One registry an application, so that several can live in one process; where several processes share
+a port, each writes files in one folder, and `/metrics` of any of them is the sum of all.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import os
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# prometheus_client asks the environment for the folder, each time that it opens a file in it.
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 ROWS = tuple(float(2**power) for power in range(13))
+
+
+def join_workers(folder: str, number: int) -> None:
+    """Let the `Metrics` made from now on in this process be part of those in `folder`.
+
+    Files are named by `number`, not by the process: who takes the place of a dead worker counts on
+    in its files, so that they stay as few as the workers.
+    """
+    os.environ[FOLDER] = folder
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+
+
+def forget_worker(folder: str, number: int) -> None:
+    """Take the gauges of a process that has ended out of `folder`; its counts stay."""
+    mark_process_dead(number, folder)  # type: ignore[no-untyped-call]
+
+
+class CacheResults:
+    """The results of asking the cache, each bound once: to look a label up costs as much again."""
+
+    def __init__(self, counter: Counter) -> None:
+        self.hit = counter.labels("hit")
+        self.miss = counter.labels("miss")
+        self.shared = counter.labels("shared")
+        self.not_modified = counter.labels("not_modified")
 
 
 class Metrics:
@@ -14,55 +47,66 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "latentd_requests_total",
-            "Requests answered.",
-            ["method", "route", "status"],
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        seconds = partial(Histogram, registry=registry, buckets=SECONDS)
+        rows = partial(Histogram, registry=registry, buckets=ROWS)
+        batch = ("model", "operation")
+
+        self.requests = counter(
+            "latentd_requests_total", "Requests answered.", ("method", "route", "status")
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = seconds(
             "latentd_request_seconds",
             "Seconds from a request's first line to the end of its answer.",
-            ["route"],
-            buckets=SECONDS,
-            registry=registry,
+            ("route",),
         )
-        self.queued_rows = Gauge(
-            "latentd_queued_rows", "Rows that wait for the device.", registry=registry
+        self.queued_rows = gauge(
+            "latentd_queued_rows", "Rows that wait for the device.", multiprocess_mode="livesum"
         )
-        self.queue_seconds = Histogram(
+        self.queue_seconds = seconds(
             "latentd_queue_seconds",
             "Seconds from a request's arrival in the queue to its first batch.",
-            buckets=SECONDS,
-            registry=registry,
         )
-        self.batch_rows = Histogram(
-            "latentd_batch_rows",
-            "Rows in a batch, without padding.",
-            ["model", "operation"],
-            buckets=ROWS,
-            registry=registry,
+        self.batch_rows = rows("latentd_batch_rows", "Rows in a batch, without padding.", batch)
+        self.batch_seconds = seconds(
+            "latentd_batch_seconds", "Seconds that a batch took on the device.", batch
         )
-        self.batch_seconds = Histogram(
-            "latentd_batch_seconds",
-            "Seconds that a batch took on the device.",
-            ["model", "operation"],
-            buckets=SECONDS,
-            registry=registry,
+        self.render_seconds = seconds(
+            "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
-        self.dropped = Counter(
+        self.cache_results = CacheResults(
+            counter(
+                "latentd_cache_total",
+                "Answers that may be kept: hit, miss, shared, not_modified.",
+                ("result",),
+            )
+        )
+        self.cache_bytes = gauge(
+            "latentd_cache_bytes", "Memory that kept answers take.", multiprocess_mode="livesum"
+        )
+        self.dropped = counter(
             "latentd_dropped_total",
             "Requests given up before their answer: overloaded, deadline, client_gone, "
-            "device_failed.",
-            ["reason"],
-            registry=registry,
+            "device_failed, not_finite.",
+            ("reason",),
         )
-        self.model_info = Gauge(
+        self.model_info = gauge(
             "latentd_model_info",
             "1 for every model that is served, with its version, device and digest.",
-            ["model", "version", "device", "sha256"],
-            registry=registry,
+            ("model", "version", "device", "sha256"),
+            multiprocess_mode="livemax",
         )
-        self.ready = Gauge(
-            "latentd_ready", "1 while the service takes requests, else 0.", registry=registry
+        self.ready = gauge(
+            "latentd_ready",
+            "1 while the service takes requests, else 0.",
+            multiprocess_mode="livemax",
         )
+
+    def exposition(self) -> bytes:
+        """All of it in Prometheus' text format, summed over the processes that share the port."""
+        if FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

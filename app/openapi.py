@@ -6,14 +6,14 @@ The examples are made for the loaded default model, so that every one of them ca
 from base64 import b64encode
 from typing import Any
 
-import torch
+import numpy as np
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.error_responses import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from app.formats import FORMATS, png
 from app.latent_math import row_noise
-from app.layout import DRAWABLE_CHANNELS, to_pixels
+from app.layout import DRAWABLE_CHANNELS
 from app.service import LatentService
 
 DESCRIPTION = """
@@ -96,7 +96,8 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
     if manifest.data.kind == "vectors":
         data: dict[str, Any] = {"rows": [[0.0] * shape[0]]}
     elif shape[0] in DRAWABLE_CHANNELS:
-        image = png.encode(to_pixels(torch.full((1, *shape), 0.5))[0])
+        channels, height, width = shape
+        image = png.encode(np.full((height, width, channels), 127, np.uint8))
         data = {"images": [b64encode(image).decode()]}
     else:
         data = {"images": []}  # no file format holds so many channels; `.npy` does

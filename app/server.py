@@ -1,100 +1,186 @@
-"""Runs the application under uvicorn and says, once it listens, where."""
+"""Runs the application under uvicorn in this process: its start, its readiness and its end.
 
+One process is a whole service; app.supervisor runs several of them on one port.
+"""
+
+import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import FastAPI
 
-from app.errors import LatentdError
+from app import listening
+from app.entrance import entrance
+from app.http_protocol import bounded
 from app.main import create_app
-from app.settings import Settings, unknown_variables
-from model_store import StoreError
+from app.readiness import set_ready
+from app.settings import Settings
 
 log = logging.getLogger("latentd")
 
-LOG_LINE = "%(asctime)s %(levelname)s %(message)s"
+# The exit status of a process whose device is lost: EX_SOFTWARE of sysexits.h.
+FATAL = 70
+# What answers in progress may still take then, so that the process has ended within 3 seconds.
+LAST_ANSWERS_SECONDS = 2.5
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which also announces the address that it really listens on."""
+    """uvicorn's server, which knows the application's readiness and how it may end.
+
+    `announce` is called once it listens.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        drain_delay: float,
+        announce: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self._application = app
+        self._drain_delay = drain_delay
+        self._announce = announce
+        self._told_to_end = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.exit_status = 0
+        app.state.fatal = self.fail
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until told to end."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as uvicorn does; the last line of the start is the address."""
+        """Start as uvicorn does; the last thing is to say so."""
         await super().startup(sockets)
         # What start-up left will live as long as the process: without this, full collections walk
         # all of torch's objects again and again, which shows as the slowest answers.
         gc.collect()
         gc.freeze()
+        self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as uvicorn does, but not before those who have connected already."""
+        waiting: list[socket.socket] = []
+        for listener in sockets or ():
+            with suppress(BlockingIOError):
+                while True:
+                    waiting.append(listener.accept()[0])
         for server in self.servers:
-            for listener in server.sockets:
-                host, port = listener.getsockname()[:2]
-                host = f"[{host}]" if ":" in host else host
-                log.info("ready: http://%s:%d (documentation at /docs)", host, port)
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            connection.settimeout(0)
+            await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        state = self.lifespan.state
+        return make(config=self.config, server_state=self.server_state, app_state=state)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """End on a signal. The first SIGTERM leaves LATENTD_DRAIN_DELAY_S; any other one nothing.
+
+        uvicorn would raise the signal again once it has ended; to end so is no failure.
+        """
+        if self._told_to_end and sig == signal.SIGINT:
+            self.force_exit = True
+        at_once = self._told_to_end or sig != signal.SIGTERM or not self.started
+        self._told_to_end = True
+        self._on_loop(self._drain, 0.0 if at_once else self._drain_delay)
+
+    def fail(self, reason: str) -> None:
+        """End this process with status FATAL within 3 seconds; from any thread, the first time.
+
+        For a device that answers no more, or wrongly: a new process is the only remedy. Whatever
+        thread hangs, the process ends.
+        """
+        if self.exit_status:
+            return
+        self.exit_status = FATAL
+        log.critical("cannot go on, ending with status %d: %s", FATAL, reason)
+        last_resort = threading.Timer(LAST_ANSWERS_SECONDS, os._exit, [FATAL])
+        last_resort.daemon = True
+        last_resort.start()
+        self._on_loop(self._drain, 0.0)
+
+    def _on_loop(self, function: Callable[[float], None], argument: float) -> None:
+        # Not called right here, in a signal's handler or another thread: the metrics' locks are
+        # not reentrant. A closed loop has ended already.
+        with suppress(RuntimeError):
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(function, argument)
+
+    def _drain(self, delay: float) -> None:
+        set_ready(self._application, ready=False)
+        if delay:
+            log.info("not ready any more; ending in %g s, or at the next signal", delay)
+            asyncio.get_running_loop().call_later(delay, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self.should_exit = True
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGINT or SIGTERM; the exit status, 1 if the start failed."""
-    logging.basicConfig(
-        level=settings.log_level.upper(), format=LOG_LINE, stream=sys.stderr, force=True
-    )
-    # Its own lines repeat ours; what goes wrong in it is still said.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # It warns of every malformed form, which its sender is told of already.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    for line in unknown_variables():
-        log.warning(line)
+def serve_alone(settings: Settings) -> int:
+    """Be the whole service, on the settings' address; the exit status."""
+    try:
+        sockets = listening.bind(settings.host, settings.port, shared=False)
+    except OSError as error:
+        log.error("cannot start: %s", error)
+        return 1
+
+    def announce() -> None:
+        for bound in sockets:
+            log.info("ready: %s (documentation at /docs)", listening.url(bound))
+
+    return serve(settings, sockets, announce, log.error)
+
+
+def serve(
+    settings: Settings,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    refuse: Callable[[str], None],
+) -> int:
+    """Serve on `sockets` until SIGINT or SIGTERM.
+
+    `announce` is called once it listens, `refuse` with the reason why it cannot start. The exit
+    status is then 1, and FATAL after `Server.fail`.
+    """
+    app = create_app(settings)
     config = uvicorn.Config(
-        without_traceback(create_app(settings)),
-        host=settings.host,
-        port=settings.port,
+        entrance(app, refuse),
+        http=bounded(settings.max_header_bytes, settings.header_timeout_s),
+        ws="none",
+        # Nothing here depends on who asks, or over what.
+        proxy_headers=False,
+        interface="asgi3",
         log_config=None,
         access_log=False,
         lifespan="on",
         server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    server = Server(config)
-    # Having shut down, uvicorn raises again the signal that told it to; to end so is no failure.
+    server = Server(config, app, settings.drain_delay_s, announce)
+    # Until uvicorn takes the signal over, and once it has given it back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        server.run()
+        server.run(sockets)
     except KeyboardInterrupt:
         return 0
     except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
-
-
-def without_traceback(app: ASGIApp) -> ASGIApp:
-    """`app`, whose start, where settings or the store forbid it, fails with one line that says why.
-
-    uvicorn logs the whole traceback that Starlette sends it; that stays so for what nobody foresaw.
-    """
-
-    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)
-            return
-        failures: list[Message] = []
-
-        async def hold_failures(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed":
-                failures.append(message)
-            else:
-                await send(message)
-
-        try:
-            await app(scope, receive, hold_failures)
-        except (LatentdError, StoreError) as error:
-            reason = f"cannot start: {error}"
-            await send({"type": "lifespan.startup.failed", "message": reason})
-            raise
-        except BaseException:
-            for failure in failures:
-                await send(failure)
-            raise
-
-    return wrapped
+        return 1 if stop.code else 0
+    return server.exit_status

@@ -1,31 +1,46 @@
-"""What one can do with a latent space, on tensors: encode, decode, sample, interpolate.
+"""What one can do with a latent space, on arrays: encode, decode, sample, interpolate.
 
 Everything here is a pure function of the model and the arguments: noise is drawn from (seed, row)
 before any batching. Rows are checked for shape and range by whoever parses them; the numbers of
-rows, points and steps are checked here, for every protocol alike. Knows no HTTP and no images.
+rows, points and steps are checked here, for every protocol alike. Knows no HTTP and no pictures.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from app import latent_math
+from app.arrays import Floats, Rows
 from app.engine.batcher import Batcher
+from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
-from app.errors import BadValue, LimitExceeded, NotFinite
+from app.errors import BadValue, LimitExceeded
+
+__all__ = [
+    "DataPoint",
+    "Draws",
+    "LatentPoint",
+    "LatentService",
+    "Limits",
+    "Point",
+    "Posterior",
+    "SeedPoint",
+    "ServedModel",
+    "Ticket",
+    "Walk",
+]
 
 
 class Posterior(NamedTuple):
     """q(z|x) of some rows, and a latent of each: [n, *latent_shape] all three."""
 
-    mean: Tensor
-    log_var: Tensor
-    latents: Tensor  # the mean, or a draw where a seed was given
+    mean: Floats
+    log_var: Floats
+    latents: Floats  # the mean, or a draw where a seed was given
 
 
 class SeedPoint(NamedTuple):
@@ -37,16 +52,32 @@ class SeedPoint(NamedTuple):
 class LatentPoint(NamedTuple):
     """A point given by its latent [*latent_shape]."""
 
-    latent: Tensor
+    latent: Floats
 
 
 class DataPoint(NamedTuple):
     """A point given by data [*data_shape]: the mean of its posterior."""
 
-    x: Tensor
+    x: Floats
 
 
 Point = SeedPoint | LatentPoint | DataPoint
+
+
+class Draws(NamedTuple):
+    """Samples of the prior; `temperature` scales its deviation: 1 is the model, 0 its centre."""
+
+    num_samples: int
+    seed: int
+    temperature: float = 1.0
+
+
+class Walk(NamedTuple):
+    """A way through two or more points, in `steps` frames, the points included."""
+
+    points: Sequence[Point]
+    steps: int
+    method: str = "slerp"
 
 
 @dataclass(frozen=True)
@@ -54,9 +85,9 @@ class Limits:
     """What one request may ask for; each field is the setting LATENTD_<FIELD>."""
 
     max_rows: int
+    max_streamed_rows: int
     max_steps: int
     max_points: int
-    request_timeout: float  # seconds
 
     def check(self, setting: str, given: int, what: str) -> None:
         """Raise LimitExceeded if `given` is more of `what` than the setting allows."""
@@ -73,7 +104,12 @@ ServedModel = LoadedModel
 
 
 class LatentService:
-    """The verbs of a latent space; each awaits the device that its model is on."""
+    """The verbs of a latent space; each awaits the device that its model is on.
+
+    Every verb takes the request's `ticket`, which says how long it may wait and is told where the
+    time went. Those that answer data give float32 [n, *data_shape], or with `levels`, for images
+    alone, uint8 [n, H, W, C]: 0 … 255, as pictures have them.
+    """
 
     def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits) -> None:
         self._pool = pool
@@ -89,32 +125,70 @@ class LatentService:
         """The model of a name or name@version, or the default one; raises ModelNotServed."""
         return self._pool.find(reference) if reference else self._pool.default
 
-    async def encode(self, model: ServedModel, x: Tensor, seed: int | None = None) -> Posterior:
+    async def encode(
+        self, model: ServedModel, x: Floats, ticket: Ticket, seed: int | None = None
+    ) -> Posterior:
         """The posterior of `x` [n, *data_shape]; latents are its mean, or drawn with `seed`."""
-        mean, log_var = (await self._run(model.encode, x)).unbind(1)
+        answer = await self._run(model.encode, x, ticket)
+        mean, log_var = answer[:, 0], answer[:, 1]
         if seed is None:
             return Posterior(mean, log_var, mean)
         noise = latent_math.row_noise(seed, len(x), model.manifest.latent_shape)
         return Posterior(mean, log_var, latent_math.draw_posterior(mean, log_var, noise))
 
-    async def decode(self, model: ServedModel, z: Tensor) -> Tensor:
-        """The likelihood's mean [n, *data_shape] of latents `z` [n, *latent_shape]."""
-        return await self._run(model.decode, z)
+    async def decode(
+        self, model: ServedModel, z: Floats, ticket: Ticket, *, levels: bool = False
+    ) -> Rows:
+        """The likelihood's mean of latents `z` [n, *latent_shape]."""
+        self.limits.check("max_rows", len(z), "rows")
+        return await self._batcher.run(model.decode, z, ticket, levels=levels)
 
     async def sample(
-        self, model: ServedModel, num_samples: int, seed: int, temperature: float = 1.0
-    ) -> Tensor:
-        """Rows [num_samples, *data_shape] decoded from the prior; row i depends on (seed, i) alone.
-
-        `temperature` scales the prior's standard deviation: 1 is the model, 0 its centre.
-        """
+        self, model: ServedModel, draws: Draws, ticket: Ticket, *, levels: bool = False
+    ) -> Rows:
+        """Rows decoded from the prior; row i depends on (seed, i) alone."""
+        num_samples, seed, temperature = draws
         self.limits.check("max_rows", num_samples, "samples")
-        return await self.decode(model, await self._latents(model, seed, num_samples, temperature))
+        noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape)
+        z = await self._from_prior(model, noise * np.float32(temperature), ticket)
+        return await self.decode(model, z, ticket, levels=levels)
+
+    async def stream_samples(
+        self, model: ServedModel, draws: Draws, ticket: Ticket, *, levels: bool = False
+    ) -> AsyncGenerator[Rows, None]:
+        """The rows of `sample`, any number of them, in parts of two batches.
+
+        The next part is computed while the last one is consumed, and no further ahead: whoever
+        reads slowly slows the drawing down, and memory holds two parts whatever the number.
+        """
+        num_samples, seed, temperature = draws
+        self.limits.check("max_streamed_rows", num_samples, "samples")
+        noise = latent_math.Noise(seed, model.manifest.latent_shape)
+        most = min(2 * model.decode.buckets.sizes[-1], self.limits.max_rows)
+
+        async def part(num_rows: int) -> Rows:
+            ticket.renew()
+            rows = noise.rows(num_rows) * np.float32(temperature)
+            z = await self._from_prior(model, rows, ticket)
+            return await self.decode(model, z, ticket, levels=levels)
+
+        whole, rest = divmod(num_samples, most)
+        sizes = [most] * whole + [rest] * (rest > 0)
+        coming = asyncio.ensure_future(part(sizes[0]))
+        try:
+            for size in sizes[1:]:
+                ready = await coming
+                coming = asyncio.ensure_future(part(size))
+                yield ready
+            yield await coming
+        finally:
+            coming.cancel()
 
     async def interpolate(
-        self, model: ServedModel, points: Sequence[Point], steps: int, method: str
-    ) -> Tensor:
-        """Frames [steps, *data_shape] along the way through two or more points, ends included."""
+        self, model: ServedModel, walk: Walk, ticket: Ticket, *, levels: bool = False
+    ) -> Rows:
+        """Frames [steps, …] along the way through the points, ends included."""
+        points, steps, method = walk
         self.limits.check("max_points", len(points), "points")
         self.limits.check("max_steps", steps, "steps")
         if len(points) < 2:
@@ -124,31 +198,32 @@ class LatentService:
                 f"steps = {steps} for {len(points)} points; the frames count the points in, so ask "
                 f"for {len(points)} steps or more"
             )
-        # Together, so that points which need the device share its batches.
-        latents = await asyncio.gather(*(self._locate(model, point) for point in points))
-        return await self.decode(model, latent_math.path(torch.stack(latents), steps, method))
+        latents = await self._locate(model, points, ticket)
+        way = latent_math.path(latents, steps, method)
+        return await self.decode(model, way, ticket, levels=levels)
 
-    async def _locate(self, model: ServedModel, point: Point) -> Tensor:
-        match point:
-            case SeedPoint(seed):
-                return (await self._latents(model, seed, 1))[0]
-            case DataPoint(x):
-                return (await self.encode(model, x[None])).mean[0]
-            case LatentPoint(latent):
-                return latent
+    async def _locate(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
+        """The points' latents [P, *latent_shape]; each operation is asked once, for all of them."""
+        shape = model.manifest.latent_shape
+        latents: Floats = np.empty((len(points), *shape), np.float32)
+        seeds = [place for place, point in enumerate(points) if isinstance(point, SeedPoint)]
+        data = [place for place, point in enumerate(points) if isinstance(point, DataPoint)]
+        for place, point in enumerate(points):
+            match point:
+                case SeedPoint(seed):
+                    latents[place] = latent_math.row_noise(seed, 1, shape)[0]
+                case LatentPoint(latent):
+                    latents[place] = latent
+        if seeds and model.prior:
+            latents[seeds] = await self._from_prior(model, latents[seeds], ticket)
+        if data:
+            x = np.stack([point.x for point in points if isinstance(point, DataPoint)])
+            latents[data] = (await self._run(model.encode, x, ticket))[:, 0]
+        return latents
 
-    async def _latents(
-        self, model: ServedModel, seed: int, num_samples: int, temperature: float = 1.0
-    ) -> Tensor:
-        noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape) * temperature
-        return await self._run(model.prior, noise) if model.prior else noise
+    async def _from_prior(self, model: ServedModel, noise: Floats, ticket: Ticket) -> Floats:
+        return await self._run(model.prior, noise, ticket) if model.prior else noise
 
-    async def _run(self, operation: Operation, rows: Tensor) -> Tensor:
+    async def _run(self, operation: Operation, rows: Floats, ticket: Ticket) -> Floats:
         self.limits.check("max_rows", len(rows), "rows")
-        answer = await self._batcher.run(operation, rows, self.limits.request_timeout)
-        if not torch.isfinite(answer).all():
-            raise NotFinite(
-                f"{operation.model} answered NaN or infinity to {operation.name}: "
-                "the values given lie too far outside what it was trained on"
-            )
-        return answer
+        return (await self._batcher.run(operation, rows, ticket)).astype(np.float32, copy=False)

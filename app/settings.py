@@ -6,6 +6,7 @@ them are described in docs/settings.md.
 
 import os
 from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,9 @@ from app.errors import SettingsError
 PREFIX = "LATENTD_"
 # Read by model_store, not here.
 STORE_VARIABLES = frozenset({PREFIX + "EXTRA_OPERATORS"})
+
+# For answers that are computed and being sent, beyond LATENTD_REQUEST_TIMEOUT_S.
+SENDING_SECONDS = 5
 
 # Comma-separated in the environment, not JSON.
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -55,16 +59,28 @@ class Settings(BaseSettings):
     max_queue_rows: int = Field(
         16384, ge=1, description="rows that may wait for the device before requests get 503"
     )
-    request_timeout: float = Field(
+    max_queue_bytes: int = Field(
+        536_870_912, ge=1, description="bytes that they and their answers may take, likewise"
+    )
+    request_timeout_s: float = Field(
         30.0, gt=0, description="seconds a request may wait for the device before it gets 504"
     )
+    device_timeout_s: float = Field(
+        60.0, gt=0, description="seconds a batch may take before the device counts as lost"
+    )
     max_rows: int = Field(4096, ge=1, description="most rows (images, latents) in one request")
+    max_streamed_rows: int = Field(
+        1_000_000, ge=1, description="the same of samples in a form that is streamed"
+    )
     max_steps: int = Field(1024, ge=2, description="most frames of one interpolation")
     max_points: int = Field(64, ge=2, description="most points of one interpolation")
     max_pixels: int = Field(
         16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
     )
     max_body_bytes: int = Field(33_554_432, ge=1, description="largest request body in bytes")
+    cache_bytes: int = Field(
+        67_108_864, ge=0, description="memory for answers to seeded GETs; 0 keeps none"
+    )
     cache_seconds: int = Field(
         60,
         ge=0,
@@ -74,9 +90,23 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         (), description="origins whose pages may call the service, comma-separated; * for any"
     )
+    workers: int = Field(
+        1, ge=1, le=256, description="processes that share the port; more than 1 on a CPU alone"
+    )
+    drain_delay_s: float = Field(
+        0.0, ge=0, description="seconds to answer on after SIGTERM has ended readiness"
+    )
+    header_timeout_s: float = Field(
+        10.0, gt=0, description="seconds within which a request's head must have arrived"
+    )
+    max_header_bytes: int = Field(
+        65_536, ge=1024, description="largest head (request line and headers) of a request"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level of what is logged"
     )
+    log_format: Literal["text", "json"] = Field("text", description="how a line is logged")
+    access_log: bool = Field(default=False, description="log every request")
 
     @field_validator("models", "cors_origins", mode="before")
     @classmethod
@@ -84,6 +114,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def shutdown_seconds(self) -> int:
+        """The most that answers in progress may take once no new ones are accepted."""
+        return ceil(self.request_timeout_s) + SENDING_SECONDS
 
     @classmethod
     def read(cls, **given: Any) -> Self:  # noqa: ANN401 - any setting, of its own type

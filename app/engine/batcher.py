@@ -3,8 +3,8 @@
 The laws it keeps. A batch is what waits when the device becomes free: no timer. Rows are the unit:
 a large request goes in shares, in turn with the others, so that nobody waits for all of it. What is
 no longer wanted is dropped before a batch is formed. Only this thread runs the device, in shapes
-that were warmed on it. A failed batch is run again request by request, so that only the request at
-fault fails. Knows tensors and futures; knows nothing of HTTP.
+that were warmed on it. A device that is lost, or hangs, is reported, once. Knows arrays and
+futures; knows nothing of HTTP.
 """
 
 import asyncio
@@ -16,92 +16,96 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-import torch
-from torch import Tensor
-
-from app.engine.buckets import pad
+from app.arrays import Floats, Rows
+from app.engine.backlog import Backlog
+from app.engine.entry import Entry, Outcome, Share, Ticket, settle
 from app.engine.loaded_model import Operation
-from app.errors import DeadlinePassed, DeviceFailed, LatentdError, Overloaded
+from app.engine.recovery import is_lost, run_shares
+from app.errors import DeadlinePassed, DeviceFailed, DeviceLost, LatentdError
 from app.metrics import Metrics
 
 T = TypeVar("T")
 
 # A request takes at most this part of a batch while others wait behind it.
 SHARES = 4
-# Weight of the newest batch in the running mean of rows per second.
-RATE_WEIGHT = 0.1
+# How often the watch looks whether the device hangs.
+WATCH_SECONDS = 0.5
 
 
-class Entry:
-    """A request's rows on their way through the device, share by share, in order."""
+class QueueLimits(NamedTuple):
+    """What may wait for the device, and for how long the device may be silent."""
 
-    __slots__ = ("answered", "arrived", "expires", "future", "parts", "rows", "taken")
-
-    def __init__(self, rows: Tensor, expires: float, future: "asyncio.Future[Tensor]") -> None:
-        self.rows = rows  # [n, *row_shape]
-        self.taken = 0
-        self.answered = 0
-        self.parts: list[Tensor] = []
-        self.arrived = time.monotonic()
-        self.expires = expires
-        self.future = future
-
-    @property
-    def left(self) -> int:
-        return len(self.rows) - self.taken
-
-    def take(self, num_rows: int) -> Tensor:
-        share = self.rows[self.taken : self.taken + num_rows]
-        self.taken += num_rows
-        return share
-
-
-class Share(NamedTuple):
-    """Some rows of one entry within one batch."""
-
-    entry: Entry
-    rows: Tensor
-
-
-Outcome = tuple["asyncio.Future[Tensor]", Tensor | LatentdError]
+    max_rows: int
+    max_bytes: int
+    device_timeout: float  # seconds
 
 
 class Batcher:
     """Runs rows through operations, many requests to a batch, on one thread of its own."""
 
-    def __init__(self, metrics: Metrics, *, max_queue_rows: int) -> None:
-        """Belongs to the running event loop, to which every answer is handed."""
+    def __init__(
+        self, metrics: Metrics, limits: QueueLimits, on_lost: Callable[[str], None]
+    ) -> None:
+        """Belongs to the running event loop, to which every answer is handed.
+
+        `on_lost` is called there, with the reason, if the device fails for good.
+        """
         self._loop = asyncio.get_running_loop()
         self._metrics = metrics
-        self._max_queue_rows = max_queue_rows
+        self._limits = limits
+        self._on_lost = on_lost
         self._changed = threading.Condition()
         # Operations with something waiting, in the order in which they get the device.
         self._turns: deque[Operation] = deque()
         self._waiting: dict[Operation, deque[Entry]] = {}
         self._jobs: deque[Callable[[], None]] = deque()
-        self._queued_rows = 0
-        self._rows_per_second = 0.0
+        self._backlog = Backlog(metrics, max_rows=limits.max_rows, max_bytes=limits.max_bytes)
+        self._running: list[Share] = []
+        self._busy_since: float | None = None
+        self._free_since = 0.0
+        self._freed_bytes = 0
+        self._lost: str | None = None
         self._closing = False
+        self._waking = False
         self._thread = threading.Thread(target=self._work, name="latentd-device", daemon=True)
         self._thread.start()
+        self._watch = self._loop.create_task(self._watch_device())
 
-    async def run(self, operation: Operation, rows: Tensor, timeout: float) -> Tensor:
+    async def run(
+        self, operation: Operation, rows: Floats, ticket: Ticket, *, levels: bool = False
+    ) -> Rows:
         """The operation's answer to `rows` [n, *row_shape], n ≥ 1, in their order.
 
-        Cancelling the call drops the rows that the device has not yet been given. Raises Overloaded
-        at the door, DeadlinePassed after `timeout` seconds in the queue, DeviceFailed if this
-        request's own rows cannot be run.
+        float32 [n, …], or with `levels`, which an operation that gives images has, uint8
+        [n, H, W, C]. Cancelling the call drops the rows that the device has not yet been given.
+        Raises Overloaded at the door, DeadlinePassed where the ticket expires in the queue,
+        DeviceFailed if this request's own rows cannot be run, NotFinite if they give no numbers,
+        DeviceLost if nothing can be run any more.
         """
-        future: asyncio.Future[Tensor] = self._loop.create_future()
-        entry = Entry(rows, time.monotonic() + timeout, future)
+        num_bytes = len(rows) * operation.row_bytes
+        future: asyncio.Future[Rows] = self._loop.create_future()
+        entry = Entry(rows, num_bytes, ticket, future, levels=levels)
         with self._changed:
-            self._admit(len(rows))
+            if self._lost is not None:
+                raise DeviceLost(self._lost)
+            if self._closing:
+                self._backlog.refuse("the service is shutting down")
+            self._backlog.admit(len(rows), num_bytes, ticket.expires - entry.arrived)
             queue = self._waiting.setdefault(operation, deque())
             if not queue:
                 self._turns.append(operation)
             queue.append(entry)
-            self._changed.notify()
+        if not self._waking:
+            # Once the loop has come to the end of what is ready: its requests are one batch then,
+            # and the two threads do not fight for the interpreter meanwhile.
+            self._waking = True
+            self._loop.call_soon(self._wake)
         return await future
+
+    def _wake(self) -> None:
+        self._waking = False
+        with self._changed:
+            self._changed.notify()
 
     async def call(self, job: Callable[[], T]) -> T:
         """Run `job` on the device's thread, before the batches that wait: loading, for one."""
@@ -119,28 +123,36 @@ class Batcher:
         return await asyncio.wrap_future(done)
 
     async def close(self) -> None:
-        """Answer what waits, then end the thread."""
+        """Answer what waits, then end the thread; a lost device's thread is left behind."""
+        self._watch.cancel()
         with self._changed:
             self._closing = True
             self._changed.notify()
-        await asyncio.to_thread(self._thread.join)
+        if self._lost is None:
+            await asyncio.to_thread(self._thread.join)
 
-    def _admit(self, num_rows: int) -> None:
-        # An empty queue takes any legal request, so that none is refused for ever.
-        full = self._queued_rows > 0 and self._queued_rows + num_rows > self._max_queue_rows
-        if full or self._closing:
-            rate = self._rows_per_second
-            self._metrics.dropped.labels("overloaded").inc()
-            raise Overloaded(
-                f"{self._queued_rows} rows wait for the device and at most {self._max_queue_rows} "
-                "may (LATENTD_MAX_QUEUE_ROWS); try again later",
-                retry_after=self._queued_rows / rate if rate else 1.0,
-            )
-        self._queue_grew(num_rows)
+    async def _watch_device(self) -> None:
+        while self._lost is None:
+            await asyncio.sleep(min(WATCH_SECONDS, self._limits.device_timeout / 4))
+            began, limit = self._busy_since, self._limits.device_timeout
+            if began is not None and time.monotonic() - began > limit:
+                self._lose(f"a batch has not returned for {limit:g} s (LATENTD_DEVICE_TIMEOUT_S)")
 
-    def _queue_grew(self, num_rows: int) -> None:
-        self._queued_rows += num_rows
-        self._metrics.queued_rows.set(self._queued_rows)
+    def _lose(self, why: str) -> None:
+        """Give up the device: tell everybody who waits, and whoever runs this; from any thread."""
+        with self._changed:
+            if self._lost is not None:
+                return
+            self._lost = f"the device is lost: {why}; this process ends, another one can answer"
+            entries = {entry for queue in self._waiting.values() for entry in queue}
+            entries |= {share.entry for share in self._running}
+            self._turns.clear()
+            self._waiting.clear()
+            for entry in entries:
+                self._backlog.grow(-entry.left, -entry.free())
+        outcomes = [Outcome(entry, DeviceLost(self._lost)) for entry in entries]
+        self._loop.call_soon_threadsafe(settle, outcomes)
+        self._loop.call_soon_threadsafe(self._on_lost, why)
 
     # What follows runs on the device's thread.
 
@@ -152,6 +164,7 @@ class Batcher:
         """What to do next, once there is something; None when all is done and closing."""
         with self._changed:
             while not (self._jobs or self._turns or self._closing):
+                self._free_since = 0.0
                 self._changed.wait()
             if self._jobs:
                 return self._jobs.popleft()
@@ -166,86 +179,89 @@ class Batcher:
         shares: list[Share] = []
         outcomes: list[Outcome] = []
         now = time.monotonic()
-        while queue and space:
+        taken = 0
+        while queue and taken < space:
             entry = queue.popleft()
-            if entry.future.done() or now > entry.expires:
+            if entry.failed or entry.future.done() or now > entry.ticket.expires:
                 outcomes += self._drop(entry, now)
                 continue
             if not entry.taken:
-                self._metrics.queue_seconds.observe(now - entry.arrived)
-            share = Share(entry, entry.take(min(entry.left, most, space)))
-            shares.append(share)
-            space -= len(share.rows)
-            self._queue_grew(-len(share.rows))
+                entry.started = now
+            shares.append(entry.take(min(entry.left, most, space - taken)))
+            taken += shares[-1].num_rows
             if entry.left:
                 queue.append(entry)
         if queue:
             self._turns.append(operation)
+        else:
+            # An operation that waits for nothing keeps nothing: its model may be gone tomorrow.
+            del self._waiting[operation]
+        self._backlog.grow(-taken, 0)
+        self._running = shares
+        self._busy_since = now
         return operation, shares, outcomes
 
     def _drop(self, entry: Entry, now: float) -> list[Outcome]:
         """Take an entry out: its client left, one of its shares failed, or it is too late."""
-        self._queue_grew(-entry.left)
+        self._backlog.grow(-entry.left, -entry.free())
         if entry.future.cancelled():
             self._metrics.dropped.labels("client_gone").inc()
-        if entry.future.done():
+        if entry.failed or entry.future.done():
             return []
         self._metrics.dropped.labels("deadline").inc()
         late = DeadlinePassed(
-            f"the request waited {now - entry.arrived:.1f} s for the device, longer than it may "
-            "(LATENTD_REQUEST_TIMEOUT); try again later or ask for fewer rows"
+            f"the request has waited {now - entry.arrived:.2f} s and may take "
+            f"{entry.ticket.timeout:g} s (X-Request-Timeout, LATENTD_REQUEST_TIMEOUT_S); try "
+            "again later or ask for fewer rows"
         )
-        return [(entry.future, late)]
+        return [Outcome(entry, late)]
 
     def _run_batch(
         self, operation: Operation, shares: list[Share], outcomes: list[Outcome]
     ) -> None:
         if shares:
-            began = time.perf_counter()
-            for share, answer in zip(shares, self._answers(operation, shares), strict=True):
-                outcomes += _outcome(share.entry, answer)
-            self._count(operation, sum(len(share.rows) for share in shares), began)
+            began = time.monotonic()
+            answers = run_shares(operation, shares)
+            seconds = time.monotonic() - began
+            for share, answer in zip(shares, answers, strict=True):
+                outcomes += self._outcome(share, answer, seconds)
+            self._count(operation, shares, seconds)
+            if all(isinstance(answer, DeviceFailed) for answer in answers) and is_lost(operation):
+                self._lose(f"it fails at rows that it could run before ({answers[0]})")
+        self._running = []
+        self._busy_since = None
         if outcomes:
-            self._loop.call_soon_threadsafe(_settle, outcomes)
+            self._loop.call_soon_threadsafe(settle, outcomes)
 
-    def _answers(self, operation: Operation, shares: list[Share]) -> list[Tensor | LatentdError]:
-        rows = torch.cat([share.rows for share in shares])
-        try:
-            answer = operation.run(pad(rows, operation.buckets.fit(len(rows))))
-        except Exception as error:  # noqa: BLE001 - whatever the device says, the thread lives on
-            if len(shares) == 1:
-                self._metrics.dropped.labels("device_failed").inc()
-                return [DeviceFailed(f"{operation.model} could not {operation.name}: {error}")]
-            return [self._answers(operation, [share])[0] for share in shares]
-        return list(torch.split(answer[: len(rows)], [len(share.rows) for share in shares]))
+    def _outcome(self, share: Share, answer: Rows | LatentdError, seconds: float) -> list[Outcome]:
+        """What there is to tell the share's owner, once the last of its answers is in."""
+        entry = share.entry
+        entry.device += seconds
+        if isinstance(answer, LatentdError):
+            # Its other rows are dropped when their turn comes.
+            entry.failed = True
+            reason = "device_failed" if isinstance(answer, DeviceFailed) else "not_finite"
+            self._metrics.dropped.labels(reason).inc()
+        elif entry.put(answer):
+            assert entry.answer is not None
+            answer = entry.answer
+        else:
+            return []
+        self._freed_bytes += entry.free()
+        return [Outcome(entry, answer)]
 
-    def _count(self, operation: Operation, num_rows: int, began: float) -> None:
-        seconds = time.perf_counter() - began
+    def _count(self, operation: Operation, shares: list[Share], seconds: float) -> None:
+        num_rows = sum(share.num_rows for share in shares)
+        for share in shares:
+            if not share.first:
+                self._metrics.queue_seconds.observe(share.entry.started - share.entry.arrived)
         labels = (operation.model, operation.name)
         self._metrics.batch_rows.labels(*labels).observe(num_rows)
         self._metrics.batch_seconds.labels(*labels).observe(seconds)
-        rate = num_rows / seconds
-        weight = RATE_WEIGHT if self._rows_per_second else 1.0
-        self._rows_per_second += weight * (rate - self._rows_per_second)
-
-
-def _outcome(entry: Entry, answer: Tensor | LatentdError) -> list[Outcome]:
-    """What there is to tell the entry's owner once `answer` to its next share is in."""
-    if isinstance(answer, LatentdError):
-        return [(entry.future, answer)]
-    entry.parts.append(answer)
-    entry.answered += len(answer)
-    if entry.answered < len(entry.rows):
-        return []
-    return [(entry.future, entry.parts[0] if len(entry.parts) == 1 else torch.cat(entry.parts))]
-
-
-def _settle(outcomes: list[Outcome]) -> None:
-    """Hand every outcome to its owner, unless the owner has left; on the event loop."""
-    for future, outcome in outcomes:
-        if future.done():
-            continue
-        if isinstance(outcome, LatentdError):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+        now = time.monotonic()
+        with self._changed:
+            # Where the device was never idle in between, what lies between batches counts too.
+            self._backlog.served(num_rows, now - self._free_since if self._free_since else seconds)
+            self._backlog.grow(0, -self._freed_bytes)
+        self._free_since = now
+        self._freed_bytes = 0

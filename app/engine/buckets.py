@@ -3,14 +3,15 @@
 A matrix product picks its kernel by shape, and kernels round differently: a row alone and the same
 row among 64 differ by about 1e-7, which now and then flips a pixel. Within the shapes that one
 kernel serves, a row's result depends on neither its neighbours nor its position. So each operation
-runs only in shapes that were seen to agree, and a short batch is padded up to one of them.
+runs only in shapes that were seen to agree, and a short batch is filled up to one of them.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from app.arrays import Floats
 
 # Warm state is per shape and per thread, and the profiling executor settles on the second run
 # (pytorch#27902); the comparison must see what serving will see.
@@ -18,10 +19,15 @@ WARM_RUNS = 3
 
 
 class Buckets(NamedTuple):
-    """The batch sizes that an operation runs in, rising, and whether they agree bit for bit."""
+    """The batch sizes that an operation runs in, rising, and how far their rows differ."""
 
     sizes: tuple[int, ...]
-    exact: bool
+    tolerance: float = 0.0  # largest difference seen between the same rows; 0 is bit for bit
+
+    @property
+    def exact(self) -> bool:
+        """Whether a row's answer is the same, bit for bit, in every size and at every place."""
+        return self.tolerance == 0
 
     def fit(self, num_rows: int) -> int:
         """The smallest size that holds `num_rows`, which is at most the largest size."""
@@ -34,42 +40,46 @@ def candidates(max_rows: int) -> list[int]:
 
 
 def find_buckets(
-    run: Callable[[Tensor], Tensor], row_shape: tuple[int, ...], max_rows: int
+    run: Callable[[Floats], Floats], row_shape: tuple[int, ...], max_rows: int
 ) -> Buckets:
     """The sizes up to `max_rows` that agree with the largest one that agrees with itself.
 
     A size agrees with itself if a row's result is the same wherever in the batch it stands; some
     narrow products fail that, and then smaller batches are what exactness costs. Where not even
-    single rows repeat, every size is given, and `exact` is false.
+    single rows repeat, every size is given, with the tolerance that was measured.
 
     `run` maps [B, *row_shape] to [B, …] with independent rows. To be called on the thread that will
     serve: it warms every size there.
     """
     # Uniform in [0, 1): legal images, and for latents as good as any other points.
-    rows = torch.rand((max_rows, *row_shape), generator=torch.Generator().manual_seed(0))
+    rows = np.random.default_rng(0).random((max_rows, *row_shape), dtype=np.float32)
     # Moved by one row, so that no row stands where it stood.
-    moved = rows.roll(1, 0)
+    moved = np.roll(rows, 1, axis=0)
     sizes = candidates(max_rows)
+    difference = 0.0
     for largest in reversed(sizes):
-        expected = _in_batches(run, rows, largest).roll(1, 0)
-        smaller = [size for size in sizes if size <= largest]
-        equal = [size for size in smaller if torch.equal(_in_batches(run, moved, size), expected)]
+        expected = np.roll(_in_batches(run, rows, largest), 1, axis=0)
+        answers = {size: _in_batches(run, moved, size) for size in sizes if size <= largest}
+        equal = [size for size, answer in answers.items() if np.array_equal(answer, expected)]
         if largest in equal:
-            return Buckets(tuple(equal), exact=True)
-    return Buckets(tuple(sizes), exact=False)
+            return Buckets(tuple(equal))
+        difference = max(
+            difference, *(float(np.abs(answer - expected).max()) for answer in answers.values())
+        )
+    return Buckets(tuple(sizes), difference)
 
 
-def _in_batches(run: Callable[[Tensor], Tensor], rows: Tensor, size: int) -> Tensor:
+def _in_batches(run: Callable[[Floats], Floats], rows: Floats, size: int) -> Floats:
     """`run` over `rows` in batches of exactly `size`, after warming that shape."""
     for _ in range(WARM_RUNS):
         run(rows[:size])
-    return torch.cat([run(pad(part, size))[: len(part)] for part in torch.split(rows, size)])
-
-
-def pad(rows: Tensor, size: int) -> Tensor:
-    """`rows` [n, …] with zeros below, [size, …]; itself where n is already `size`."""
-    if len(rows) == size:
-        return rows
-    padded = rows.new_zeros((size, *rows.shape[1:]))
-    padded[: len(rows)] = rows
-    return padded
+    # The last batch is filled up with the rows before it.
+    starts = [min(start, len(rows) - size) for start in range(0, len(rows), size)]
+    answer = None
+    for start in starts:
+        part = run(rows[start : start + size])
+        if answer is None:
+            answer = np.empty((len(rows), *part.shape[1:]), part.dtype)
+        answer[start : start + size] = part
+    assert answer is not None
+    return answer

@@ -1,30 +1,49 @@
 """The forms an answer can take. A new one is a file beside this and a line in FORMATS."""
 
-from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.errors import NotAcceptable
-from app.formats import json, npy, png
-from app.formats.answer import Answer
+from app.formats import json, npy, png, raw, safetensors, zip  # noqa: A004 - named by its form
+from app.formats.answer import Answer, Buffer, Head, Stream, Write
 
-__all__ = ["FORMATS", "Answer", "Format", "choose_format"]
+__all__ = ["FORMATS", "RENDERER", "Answer", "Buffer", "Format", "Head", "choose_format"]
 
 
 class Format(NamedTuple):
-    """One form: its media type, whether it draws (so needs images), and what writes it."""
+    """One form of an answer in rows."""
 
     media_type: str
-    draws: bool
-    write: Callable[[Answer], bytes]
+    draws: bool  # pictures only, so the rows have to be images
+    levels: bool  # takes images as uint8 [N, H, W, C], not as numbers
+    write: Write
+    stream: Stream | None = None  # where the form can begin before its rows are all there
 
 
 FORMATS = {
-    "png": Format("image/png", draws=True, write=png.write),
-    "json": Format("application/json", draws=False, write=json.write),
-    "npy": Format("application/x-npy", draws=False, write=npy.write),
+    "png": Format("image/png", draws=True, levels=True, write=png.write),
+    "json": Format("application/json", draws=False, levels=True, write=json.write),
+    "npy": Format(
+        "application/x-npy",
+        draws=False,
+        levels=False,
+        write=raw.whole(npy.header),
+        stream=raw.in_parts(npy.header),
+    ),
+    "safetensors": Format(
+        "application/x-safetensors",
+        draws=False,
+        levels=False,
+        write=raw.whole(safetensors.header),
+        stream=raw.in_parts(safetensors.header),
+    ),
+    "zip": Format("application/zip", draws=True, levels=True, write=zip.write, stream=zip.stream),
 }
+# What else than the question an answer's bytes depend on.
+RENDERER = png.COMPRESSOR
 
 
+@lru_cache(1024)
 def choose_format(asked: str | None, accept: str | None, *, images: bool) -> str:
     """The name of the form to answer in: the one asked for, else the first that `accept` takes.
 

@@ -1,21 +1,35 @@
-"""What a format is given to write."""
+"""What a format is given to write, and what it gives back."""
 
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import NamedTuple, TypeAlias, cast
 
-from torch import Tensor
-
+from app.arrays import Levels, Rows
 from app.layout import Sheet
 
+Buffer: TypeAlias = bytes | memoryview
 
-@dataclass(frozen=True)
-class Answer:
-    """Rows of one model and how to lay them out if they are drawn.
 
-    `rows` is [N, C, H, W] in [0, 1] for images and [N, D] for vectors; `sheet` is None where the
-    rows are not images.
-    """
+class Head(NamedTuple):
+    """What is known of an answer before its rows are there."""
 
     model: str
     seeds: tuple[int, ...]
-    rows: Tensor
-    sheet: Sheet | None
+    num_rows: int
+    row_shape: tuple[int, ...]  # the model's data shape
+    sheet: Sheet | None  # how rows are drawn; None where they are not images
+
+
+class Answer(NamedTuple):
+    """An answer whose rows are all there: float32 [N, *row_shape], or levels [N, H, W, C]."""
+
+    head: Head
+    rows: Rows
+
+    @property
+    def images(self) -> Levels:
+        """The rows of a format that asked for levels."""
+        return cast(Levels, self.rows)
+
+
+Write: TypeAlias = Callable[[Answer], Sequence[Buffer]]
+Stream: TypeAlias = Callable[[Head, AsyncGenerator[Rows, None]], AsyncGenerator[Buffer, None]]

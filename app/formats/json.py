@@ -1,38 +1,39 @@
 """JSON: numbers as the shortest decimals that give the same float32 back, images as base64 PNGs."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import orjson
-import torch
-from torch import Tensor
 
 from app.formats import png
-from app.formats.answer import Answer
+from app.formats.answer import Answer, Buffer
 from app.layout import Sheet, arrange
 
 
-def write(answer: Answer) -> bytes:
+def write(answer: Answer) -> Sequence[Buffer]:
     """`{"model", "seeds", "images": [base64 PNG, …]}`, or `"rows": [[…], …]` for vectors."""
-    if answer.sheet is None:
-        return dump({"model": answer.model, "seeds": answer.seeds, "rows": answer.rows})
-    alone = Sheet(columns=1, scale=answer.sheet.scale)
+    head = answer.head
+    if head.sheet is None:
+        return (dump({"model": head.model, "seeds": head.seeds, "rows": answer.rows}),)
+    alone = Sheet(columns=1, scale=head.sheet.scale)
     images = [
-        b64encode(png.encode(arrange(image, alone))).decode()
-        for image in torch.split(answer.rows, 1)
+        b64encode(png.encode(arrange(answer.images[row : row + 1], alone))).decode()
+        for row in range(head.num_rows)
     ]
-    return dump({"model": answer.model, "seeds": answer.seeds, "images": images})
+    return (dump({"model": head.model, "seeds": head.seeds, "images": images}),)
 
 
 def dump(value: Mapping[str, object]) -> bytes:
-    """JSON of `value`, in which tensors are nested lists.
+    """JSON of `value`, in which arrays are nested lists.
 
-    orjson writes NaN as null without a word: tensors are to be finite, which the service sees to.
+    orjson writes NaN as null without a word: arrays are to be finite, which the engine sees to.
     """
-    return orjson.dumps(value, default=_tensor, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(value, default=_contiguous, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _tensor(value: object) -> object:
-    if isinstance(value, Tensor):
-        return value.contiguous().numpy()
+def _contiguous(value: object) -> object:
+    # What orjson does not take of NumPy is an array whose numbers do not lie in one row.
+    if isinstance(value, np.ndarray) and not value.flags.c_contiguous:
+        return np.ascontiguousarray(value)
     raise TypeError(type(value).__name__)

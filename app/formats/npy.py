@@ -8,13 +8,16 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from app.errors import BadBody
-from app.formats.answer import Answer
+from app.formats.answer import Head
 
 
-def write(answer: Answer) -> bytes:
-    """The rows [N, *data_shape] as float32."""
+def header(head: Head) -> bytes:
+    """What stands before the numbers of a float32 array [N, *row_shape]."""
     file = BytesIO()
-    np.save(file, answer.rows.numpy(), allow_pickle=False)
+    shape = (head.num_rows, *head.row_shape)
+    npy_format.write_array_header_1_0(
+        file, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
     return file.getvalue()
 
 

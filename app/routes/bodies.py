@@ -3,58 +3,53 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from typing import TypeVar
 
-from fastapi import Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
-from torch import Tensor
 
-from app.errors import BadBody, BadValue, UnsupportedBody
+from app.arrays import Floats
+from app.errors import BadBody, BadValue
 from app.formats import npy
 from app.images import read_images
 from app.routes.exchange import Exchange
+from app.routes.lean_route import JSON, media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point
 from app.service import DataPoint, LatentPoint, SeedPoint
 from app.service import Point as ServicePoint
 from app.worker_threads import offload
 
-M = TypeVar("M", bound=BaseModel)
-
 NPY = ("application/x-npy", "application/npy", "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 
 
-async def read_latents(exchange: Exchange) -> Tensor:
+async def read_latents(exchange: Exchange) -> Floats:
     """The latents [n, *latent_shape] of a `/decode` body: JSON or `.npy`."""
     shape = exchange.model.manifest.latent_shape
-    media_type = _media_type(exchange.request)
-    body = await exchange.request.body()
+    media_type = media_type_of(exchange)
+    body = await exchange.body()
     if media_type in NPY:
         return rows_from_array(npy.read(body), shape, "latents")
-    if media_type == "application/json":
-        return rows_from_lists(parse(DecodeRequest, body).latents, shape, "latents")
-    raise _unsupported(media_type, ("application/json", NPY[0]))
+    if media_type == JSON:
+        return rows_from_lists(parse_json(DecodeRequest, body).latents, shape, "latents")
+    raise unsupported(media_type, JSON, NPY[0])
 
 
-async def read_data(exchange: Exchange) -> Tensor:
+async def read_data(exchange: Exchange) -> Floats:
     """The data [n, *data_shape] of an `/encode` body: an image, a form, JSON or `.npy`."""
-    media_type = _media_type(exchange.request)
+    media_type = media_type_of(exchange)
     if media_type == "multipart/form-data":
         return await _read_files(exchange, await _form_files(exchange))
-    body = await exchange.request.body()
+    body = await exchange.body()
     if media_type in IMAGES:
         return await _read_files(exchange, [body])
     if media_type in NPY:
         return _rows_from_npy(exchange, body)
-    if media_type == "application/json":
-        request = parse(EncodeRequest, body)
+    if media_type == JSON:
+        request = parse_json(EncodeRequest, body)
         if request.images is not None:
             return await _read_files(exchange, _decode_base64(request.images))
         return _rows_of_numbers(exchange, request.rows or [])
-    raise _unsupported(media_type, (*IMAGES, "multipart/form-data", "application/json", NPY[0]))
+    raise unsupported(media_type, *IMAGES, "multipart/form-data", JSON, NPY[0])
 
 
 async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
@@ -69,26 +64,6 @@ async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     return LatentPoint(rows_from_lists([point.latent], shape, "latent")[0])
 
 
-def parse(model: type[M], body: bytes) -> M:
-    """JSON as `model`; its faults are answered as FastAPI answers those of any other body."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]
-        raise RequestValidationError(faults) from None
-
-
-def _media_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _unsupported(given: str, takes: Sequence[str]) -> UnsupportedBody:
-    return UnsupportedBody(
-        f"the body's Content-Type is {given[:80] or 'missing'}; this endpoint takes "
-        f"{', '.join(takes)}: set the header to what the body is"
-    )
-
-
 async def _form_files(exchange: Exchange) -> list[bytes]:
     limit = exchange.settings.max_rows
     async with exchange.request.form(max_files=limit, max_fields=16) as form:
@@ -98,7 +73,7 @@ async def _form_files(exchange: Exchange) -> list[bytes]:
         return [await file.read() for file in files]
 
 
-async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Tensor:
+async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
     data = exchange.model.manifest.data
     if data.kind != "image":
         raise BadValue(
@@ -110,7 +85,7 @@ async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Tensor:
     return await offload(lambda: read_images(files, data.shape), sum(map(len, files)))
 
 
-def _rows_from_npy(exchange: Exchange, body: bytes) -> Tensor:
+def _rows_from_npy(exchange: Exchange, body: bytes) -> Floats:
     data = exchange.model.manifest.data
     array = npy.read(body)
     if data.kind == "image":
@@ -118,7 +93,7 @@ def _rows_from_npy(exchange: Exchange, body: bytes) -> Tensor:
     return rows_from_array(array, data.shape, "rows")
 
 
-def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Tensor:
+def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
     data = exchange.model.manifest.data
     if data.kind == "image":
         raise BadValue(

@@ -1,16 +1,18 @@
 """`/encode`: images (or rows) to their posteriors."""
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
 
 from app.formats.json import dump
 from app.routes.bodies import IMAGES, read_data
 from app.routes.exchange import Asked
+from app.routes.lean_route import LeanRoute
+from app.routes.reply import Reply, content_length, headers_of, server_timing
 from app.routes.wire_types import EncodeQuery, EncodeRequest
 
-router = APIRouter(tags=["latent space"])
+router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
@@ -27,13 +29,15 @@ BODY = {
 }
 
 
-@router.post("/encode", summary="Images to latents", response_class=Response, openapi_extra=BODY)
-async def encode(exchange: Asked, query: Annotated[EncodeQuery, Query()]) -> Response:
+@router.post("/encode", summary="Images to latents", openapi_extra=BODY)
+async def encode(exchange: Asked, query: Annotated[EncodeQuery, Query()]) -> Reply:
     """The posterior's mean and log-variance, and `latents`: the mean, or a draw with `seed`."""
     x = await read_data(exchange)
-    posterior = await exchange.unless_gone(exchange.service.encode(exchange.model, x, query.seed))
-    headers = exchange.headers
+    posterior = await exchange.service.encode(exchange.model, x, exchange.ticket, query.seed)
+    began = time.perf_counter()
+    body = (dump({"model": exchange.model.id, **posterior._asdict()}),)
+    headers = headers_of("application/json", exchange.model)
     if query.seed is not None:
-        headers["X-Latentd-Seed"] = str(query.seed)
-    body = dump({"model": str(exchange.model.model), **posterior._asdict()})
-    return Response(body, headers=headers, media_type="application/json")
+        headers.append((b"x-latentd-seed", b"%d" % query.seed))
+    headers += (server_timing(exchange.ticket, time.perf_counter() - began), content_length(body))
+    return Reply(200, headers, body)

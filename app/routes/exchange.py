@@ -1,153 +1,79 @@
-"""One request's way to its model and back: what every endpoint that answers rows shares."""
+"""One request on its way to a model and back, as every latent endpoint sees it."""
 
-import asyncio
-import hashlib
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated
 
-import orjson
-from fastapi import Depends, Request
-from pydantic import BaseModel
-from starlette.responses import Response
-from torch import Tensor
+from fastapi import Depends
+from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from app import __version__
-from app.errors import ClientGone
-from app.formats import FORMATS, Answer, choose_format
-from app.layout import LayoutName, Sheet, check_drawable, columns_for
-from app.routes.wire_types import Form
-from app.service import LatentService, ServedModel
+from app.errors import BadValue
+from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
-from app.worker_threads import offload
 
-T = TypeVar("T")
-
-A_YEAR = 31_536_000
+TIMEOUT_HEADER = b"x-request-timeout"
 
 
-@dataclass(frozen=True)
 class Exchange:
-    """A request, the model it is for, and what answers it."""
+    """A request, the model it is for, and what answers it. Nothing of it is read before it is asked
+    for.
+    """
 
-    request: Request
-    service: LatentService
-    settings: Settings
-    model: ServedModel
+    __slots__ = ("headers", "model", "pinned", "receive", "scope", "service", "settings", "ticket")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        """Raises ModelNotServed, or BadValue for a timeout that is none."""
+        state = scope["app"].state
+        self.scope = scope
+        self.receive = receive
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.service: LatentService = state.service
+        self.settings: Settings = state.settings
+        reference = scope["path_params"].get("model")
+        self.model: ServedModel = self.service.find(reference)
+        # A version is never changed, so neither is what it answers; a bare name may mean a newer.
+        self.pinned = reference is not None and "@" in reference
+        self.ticket = Ticket(self._timeout())
+
+    def header(self, name: bytes) -> str:
+        """A request header by its lower-case name; empty where there is none."""
+        return self.headers.get(name, b"").decode("latin-1")
 
     @property
-    def headers(self) -> dict[str, str]:
-        """What every answer says of itself."""
-        return {"X-Latentd-Model": str(self.model.model)}
+    def request(self) -> Request:
+        """The same as Starlette's request, for what only that can do: forms."""
+        return Request(self.scope, self.receive)
 
-    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
-        """`work`'s result; if the client leaves first, `work` is cancelled and ClientGone raised.
+    async def body(self) -> bytes:
+        """The whole body; the limit on its size is kept by whoever receives it."""
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+        parts = [body]
+        while message.get("more_body", False):
+            message = await self.receive()
+            parts.append(message.get("body", b""))
+        return b"".join(parts)
 
-        A closed connection cancels nothing by itself: only this waiting for it does.
-        """
-        task = asyncio.ensure_future(work)
-        left = asyncio.ensure_future(_disconnected(self.request))
+    def _timeout(self) -> float:
+        longest = self.settings.request_timeout_s
+        given = self.headers.get(TIMEOUT_HEADER)
+        if given is None:
+            return longest
         try:
-            await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ClientGone("the client closed the connection")
-            return task.result()
-        finally:
-            task.cancel()
-            left.cancel()
+            seconds = float(given)
+        except ValueError:
+            seconds = -1.0
+        if not seconds > 0:
+            raise BadValue(
+                f"X-Request-Timeout is {given[:40].decode('latin-1')!r}; it takes a number of "
+                "seconds above 0"
+            )
+        return min(seconds, longest)
 
 
-class Question(NamedTuple):
-    """What an endpoint that answers rows was asked."""
-
-    num_rows: int  # that the answer will have
-    layout: LayoutName  # where the form names none
-    seeds: tuple[int, ...] = ()
-    # The request in full, defaults included, where its answer may be kept; else None.
-    cache_key: BaseModel | None = None
+async def _in_the_lane() -> None:
+    """Tells FastAPI that an endpoint's exchange is no parameter; LeanRoute makes it."""
 
 
-async def answer_rows(
-    exchange: Exchange,
-    form: Form,
-    question: Question,
-    compute: Callable[[], Coroutine[Any, Any, Tensor]],
-) -> Response:
-    """Answer `question` in `form`; `compute` runs only where the client's copy is not current.
-
-    What cannot be answered in this form is refused before the device is asked for anything.
-    """
-    model = exchange.model
-    name, sheet = _choose_form(exchange, form, question)
-    headers = exchange.headers | {"Vary": "Accept"}
-    if question.seeds:
-        headers["X-Latentd-Seed"] = ", ".join(map(str, question.seeds))
-    if exchange.request.method == "GET":
-        headers |= _caching(exchange, question.cache_key, name)
-        if headers.get("ETag") in _known_tags(exchange.request):
-            return Response(status_code=304, headers=headers)
-    rows = await exchange.unless_gone(compute())
-    answer = Answer(str(model.model), question.seeds, rows, sheet)
-    scale = sheet.scale if sheet else 1
-    written = FORMATS[name]
-    body = await offload(lambda: written.write(answer), rows.numel() * scale**2)
-    return Response(body, headers=headers, media_type=written.media_type)
-
-
-def _choose_form(exchange: Exchange, form: Form, question: Question) -> tuple[str, Sheet | None]:
-    data = exchange.model.manifest.data
-    images = data.kind == "image"
-    name = choose_format(form.format, exchange.request.headers.get("Accept"), images=images)
-    if not images:
-        return name, None
-    columns = columns_for(question.num_rows, form.layout or question.layout, form.columns)
-    sheet = Sheet(columns, form.scale)
-    # The service refuses too many rows in its own words, so their drawing is not counted here.
-    if name != "npy" and question.num_rows <= exchange.settings.max_rows:
-        check_drawable(question.num_rows, data.shape, sheet, exchange.settings.max_pixels)
-    return name, sheet
-
-
-def _caching(exchange: Exchange, key: BaseModel | None, format_name: str) -> dict[str, str]:
-    """The headers that say how long an answer keeps; without a seed it does not."""
-    if key is None:
-        return {"Cache-Control": "no-store"}
-    # A version is never changed, so neither is what it answers; a bare name may mean a newer one.
-    pinned = "@" in exchange.request.path_params.get("model", "")
-    seconds = A_YEAR if pinned else exchange.settings.cache_seconds
-    parts = {
-        "checkpoint": exchange.model.manifest.file.sha256,
-        "renderer": __version__,
-        "format": format_name,
-        type(key).__name__: key.model_dump(exclude={"format"}),
-    }
-    tag = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    return {
-        "ETag": f'"{tag}"',
-        "Cache-Control": f"public, max-age={seconds}" + (", immutable" if pinned else ""),
-    }
-
-
-def _known_tags(request: Request) -> set[str]:
-    """The entity tags that the client already has the answers of."""
-    header = request.headers.get("If-None-Match", "")
-    return {tag.strip().removeprefix("W/") for tag in header.split(",") if tag.strip()}
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def exchange_for(request: Request) -> Exchange:
-    """The dependency of every latent endpoint; the path names the model, or the default one serves.
-
-    Async, because FastAPI runs a plain function in a thread, which costs more than all of this.
-    """
-    state = request.app.state
-    service: LatentService = state.service
-    model = service.find(request.path_params.get("model"))
-    return Exchange(request, service, state.settings, model)
-
-
-Asked = Annotated[Exchange, Depends(exchange_for)]
+Asked = Annotated[Exchange, Depends(_in_the_lane)]

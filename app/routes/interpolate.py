@@ -1,42 +1,55 @@
 """`/interpolate`: frames on the way between points of latent space."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
 
 from app.routes.bodies import read_point
-from app.routes.exchange import Asked, Exchange, Question, answer_rows
+from app.routes.exchange import Asked, Exchange
+from app.routes.lean_route import LeanRoute
+from app.routes.reply import Reply
+from app.routes.rows import Question, answer_rows
 from app.routes.wire_types import Form, InterpolateQuery, InterpolateRequest, Way
-from app.service import Point, SeedPoint
+from app.service import Point, SeedPoint, Walk
 
-router = APIRouter(tags=["latent space"])
+router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
 
-@router.get("/interpolate", summary="A walk between samples", response_class=Response)
-async def get_interpolate(exchange: Asked, query: Annotated[InterpolateQuery, Query()]) -> Response:
+@router.get("/interpolate", summary="A walk between samples")
+async def get_interpolate(exchange: Asked, query: Annotated[InterpolateQuery, Query()]) -> Reply:
     """The first frame is sample 0 of the first seed, the last frame that of the last seed."""
     points = [SeedPoint(seed) for seed in query.seed]
-    return await _answer(exchange, query, query, points, tuple(query.seed))
+    return await _answer(exchange, query, points, query, query)
 
 
-@router.post("/interpolate", summary="A walk between points", response_class=Response)
+@router.post("/interpolate", summary="A walk between points")
 async def post_interpolate(
     exchange: Asked, form: Annotated[Form, Query()], question: InterpolateRequest
-) -> Response:
+) -> Reply:
     """Each point is a seed, a latent or an image (of which the posterior's mean is taken)."""
+    exchange.service.limits.check("max_points", len(question.points), "points")
     points = [await read_point(exchange, point) for point in question.points]
-    seeds = tuple(point.seed for point in question.points if point.seed is not None)
-    return await _answer(exchange, question, form, points, seeds)
+    return await _answer(exchange, question, points, form, None)
 
 
 async def _answer(
-    exchange: Exchange, way: Way, form: Form, points: Sequence[Point], seeds: tuple[int, ...]
-) -> Response:
+    exchange: Exchange,
+    way: Way,
+    points: Sequence[Point],
+    form: Form,
+    key: InterpolateQuery | None,
+) -> Reply:
+    walk = Walk(points, way.steps, way.method)
     return await answer_rows(
         exchange,
         form,
-        Question(way.steps, "strip", seeds, way),
-        lambda: exchange.service.interpolate(exchange.model, points, way.steps, way.method),
+        Question(
+            way.steps,
+            "strip",
+            partial(exchange.service.interpolate, exchange.model, walk, exchange.ticket),
+            seeds=tuple(point.seed for point in points if isinstance(point, SeedPoint)),
+            key=key,
+        ),
     )

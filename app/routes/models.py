@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import JsonValue
 
-from app.routes.exchange import Asked
 from app.service import LatentService
 from app.worker_threads import offload
 from model_store import Manifest, StoreError, published, read_manifest
@@ -31,13 +30,20 @@ one_model = APIRouter(tags=["models"])
 
 
 @one_model.get("", summary="One loaded model")
-async def show_model(exchange: Asked) -> Card:
+async def show_model(request: Request) -> Card:
     """Its manifest, without the probe, and how it runs here."""
-    loaded = exchange.model
+    service: LatentService = request.app.state.service
+    loaded = service.find(request.path_params["model"])
     buckets: dict[str, JsonValue] = {
         operation.name: list(operation.buckets.sizes) for operation in loaded.operations
     }
-    running: Card = {"device": str(loaded.device), "exact": loaded.exact, "batch_sizes": buckets}
+    # How far two answers to one question may lie apart, at any load and in any company.
+    reproducible = loaded.tolerance or "bit-exact"
+    running: Card = {
+        "device": str(loaded.device),
+        "reproducible": reproducible,
+        "batch_sizes": buckets,
+    }
     return _card(loaded.manifest, loaded=True) | {"running": running}
 
 

@@ -1,17 +1,19 @@
-"""Numbers from outside to tensors: JSON lists and `.npy` arrays, checked for shape and range."""
+"""Numbers from outside to float32: JSON lists and `.npy` arrays, checked for shape and range."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
+from app.arrays import Floats
 from app.errors import BadValue
 
+# Below the square of the largest float32, and, summed up in float32, still finite.
+SAFE_SQUARE = 1e38
 
-def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str) -> Tensor:
+
+def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str) -> Floats:
     """Nested lists of numbers as float32 [n, *row_shape]; `what` is the field's name."""
     try:
         array = np.array(values)
@@ -22,7 +24,7 @@ def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str
     return rows_from_array(array, row_shape, what)
 
 
-def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) -> Tensor:
+def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) -> Floats:
     """An array [n, *row_shape] of finite numbers as float32. Raises BadValue."""
     if array.dtype.kind not in "iuf":
         raise BadValue(f"{what} are of type {array.dtype}; send float32")
@@ -36,20 +38,24 @@ def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) 
             f"{what}: each has the shape {_words(array.shape[1:])}; the model takes "
             f"{_words(row_shape)}"
         )
+    # One product tells whether every number is finite and fits into a float32; where it does not
+    # say so, each is looked at.
+    if abs(float(np.vdot(array, array))) < SAFE_SQUARE and array.dtype.kind == "f":
+        return array.astype(np.float32, order="C")
     with np.errstate(over="ignore"):
-        rows = array.astype(np.float32, order="C")
+        rows: Floats = array.astype(np.float32, order="C")
     if not np.isfinite(rows).all():
         row = int(np.argwhere(~np.isfinite(rows))[0][0])
         raise BadValue(f"{what}[{row}] holds NaN or infinity, or more than a float32 can hold")
-    return torch.from_numpy(rows)
+    return rows
 
 
-def images_from_array(array: NDArray[Any], data_shape: tuple[int, ...]) -> Tensor:
+def images_from_array(array: NDArray[Any], data_shape: tuple[int, ...]) -> Floats:
     """An array of images, uint8 or floats in [0, 1], as float32 [n, C, H, W] in [0, 1]."""
     if array.dtype == np.uint8:
-        return rows_from_array(array, data_shape, "images") / 255
+        return rows_from_array(array, data_shape, "images") / np.float32(255)
     images = rows_from_array(array, data_shape, "images")
-    low, high = images.min().item(), images.max().item()
+    low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
         raise BadValue(
             f"images hold values from {low:g} to {high:g}; floats are to be in [0, 1]: divide by "

@@ -42,7 +42,7 @@ MethodName = Annotated[
 class Strict(BaseModel):
     """Takes what it declares and nothing else, so that a misspelt parameter is not ignored."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class Form(Strict):
@@ -111,7 +111,7 @@ class InterpolateRequest(Way):
 class InterpolateQuery(Form, Way):
     """A way through the samples of two or more seeds."""
 
-    seed: list[Seed] = Field(
+    seed: tuple[Seed, ...] = Field(
         min_length=2, description="two or more: seed=1&seed=2", examples=[[1, 2]]
     )
 

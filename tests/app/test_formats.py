@@ -6,13 +6,12 @@ import io
 import httpx
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from app.errors import BadValue, NotAcceptable
 from app.formats import FORMATS, choose_format, png
 from app.images import read_images
-from app.layout import Sheet, arrange, check_drawable, columns_for
+from app.layout import Sheet, check_drawable, columns_for
 from tests.app.conftest import array, picture, problem
 
 
@@ -119,7 +118,3 @@ def test_images_of_two_channels_are_numbers_only() -> None:
     with pytest.raises(BadValue, match=r"2 channels.*send \.npy"):
         read_images([png.encode(np.zeros((8, 8, 1), np.uint8))], (2, 8, 8))
 
-
-def test_levels_are_the_nearest_of_256() -> None:
-    values = torch.tensor([0, 0.4 / 255, 0.6 / 255, 1, 1.5, -1]).reshape(1, 1, 1, 6)
-    assert arrange(values, Sheet(1, 1)).ravel().tolist() == [0, 0, 1, 255, 255, 0]

@@ -31,7 +31,7 @@ def test_a_model_shows_its_manifest_and_how_it_runs(client: httpx.Client) -> Non
     assert len(card["file"]["sha256"]) == 64
     assert "probe" not in card
     assert card["running"]["device"] == "cpu"
-    assert card["running"]["exact"] is True
+    assert card["running"]["reproducible"] == "bit-exact"
     assert max(card["running"]["batch_sizes"]["decode"]) <= 64
 
 

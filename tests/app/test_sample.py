@@ -65,7 +65,7 @@ def test_post_answers_what_get_answers(client: httpx.Client) -> None:
 
 
 def test_a_learned_prior_draws_the_latents(client: httpx.Client) -> None:
-    noise = row_noise(3, 4, (5,))
+    noise = torch.from_numpy(row_noise(3, 4, (5,)))
     with torch.no_grad():
         latents = eager("bent").prior(noise)  # type: ignore[operator]
     got = array(client.get("/models/bent/sample?n=4&seed=3&format=npy"))

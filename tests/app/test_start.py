@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.app.processes import process, service
 from tests.factories import publish_kind
-from tests.serving import READY, environment, refusal, running, start
+from tests.serving import READY, environment, refusal, running
 
 
 def run(
@@ -35,16 +36,9 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_the_log_says_address_device_version_and_model(store: Path) -> None:
-    process = start(store, devce="cpu")
-    assert process.stderr is not None
-    lines: list[str] = []
-    for line in process.stderr:
-        lines.append(line)
-        if READY.search(line):
-            break
-    process.terminate()
-    process.communicate(timeout=20)
-    log = "".join(lines)
+    with service(store, devce="cpu") as running:
+        running.said(READY.pattern)
+        log = running.log
     assert "LATENTD_DEVCE is set, but there is no such setting; did you mean LATENTD_DEVICE?" in log
     assert "latentd 0.1.0 on cpu, 1 thread" in log
     assert "grey@1: GreyDigits image of 1×8×8, latent 5" in log
@@ -53,14 +47,11 @@ def test_the_log_says_address_device_version_and_model(store: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(store: Path, signum: signal.Signals) -> None:
-    process = start(store)
-    assert process.stderr is not None
-    while not READY.search(process.stderr.readline()):
-        pass
-    process.send_signal(signum)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
+    with service(store) as running:
+        running.said(READY.pattern)
+        running.process.send_signal(signum)
+        assert running.end() == 0, running.log
+        assert "Traceback" not in running.log
 
 
 def test_a_corrupted_checkpoint_is_refused_by_the_name_of_the_check(store: Path) -> None:
@@ -146,13 +137,7 @@ def test_health_asks_the_service_that_the_settings_name(store: Path) -> None:
 
 
 def test_it_runs_as_an_application_under_plain_uvicorn(store: Path) -> None:
-    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", "0"]
-    process = subprocess.Popen(command, env=environment(store), stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "Uvicorn running on" in line:
-            url = line.partition("running on ")[2].split()[0]
-            break
-    assert httpx.get(f"{url}/sample?seed=1").status_code == 200
-    process.terminate()
-    process.communicate(timeout=20)
+    command = ["-m", "uvicorn", "--factory", "app.main:create_app", "--port", "0"]
+    with process(command, environment(store)) as running:
+        url = running.said(r"Uvicorn running on (\S+)")[1]
+        assert httpx.get(f"{url}/sample?seed=1").status_code == 200

@@ -1,0 +1,149 @@
+"""A request's rows on their way through the device, and the account of where its time went."""
+
+import asyncio
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from app.arrays import Floats, Rows
+from app.engine.execution import Answers
+from app.engine.loaded_model import Operation
+from app.errors import LatentdError, NotFinite
+
+
+class Ticket:
+    """One request's time: until when it may wait, and how its seconds were spent so far."""
+
+    __slots__ = ("batch", "device", "expires", "queue", "timeout")
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.expires = time.monotonic() + timeout
+        self.queue = 0.0  # waiting for the first batch
+        self.batch = 0.0  # between batches, and being put together and taken apart
+        self.device = 0.0  # in batches on the device
+
+    def renew(self) -> None:
+        """Start the time anew: each part of a stream has all of it."""
+        self.expires = time.monotonic() + self.timeout
+
+
+class Entry:
+    """Rows of one request for one operation; they are taken share by share, in order."""
+
+    __slots__ = (
+        "answer",
+        "answered",
+        "arrived",
+        "device",
+        "failed",
+        "future",
+        "levels",
+        "num_bytes",
+        "rows",
+        "started",
+        "taken",
+        "ticket",
+    )
+
+    def __init__(
+        self,
+        rows: Floats,
+        num_bytes: int,
+        ticket: Ticket,
+        future: "asyncio.Future[Rows]",
+        *,
+        levels: bool,
+    ) -> None:
+        self.rows = rows  # [n, *row_shape]
+        self.num_bytes = num_bytes
+        self.ticket = ticket
+        self.future = future
+        self.levels = levels  # wants images as levels, not as numbers
+        self.arrived = time.monotonic()
+        self.started = 0.0
+        self.device = 0.0
+        self.taken = 0
+        self.answered = 0
+        self.answer: Rows | None = None
+        self.failed = False
+
+    @property
+    def left(self) -> int:
+        """Rows that no batch has taken yet."""
+        return len(self.rows) - self.taken
+
+    def take(self, num_rows: int) -> "Share":
+        """The next `num_rows`, for a batch."""
+        first = self.taken
+        self.taken += num_rows
+        return Share(self, first, num_rows)
+
+    def free(self) -> int:
+        """The bytes that it was charged for and no longer takes."""
+        num_bytes, self.num_bytes = self.num_bytes, 0
+        return num_bytes
+
+    def put(self, part: Rows) -> bool:
+        """Note the answer to the next rows; whether that was the last of them."""
+        if len(part) == len(self.rows):
+            self.answer = part
+        else:
+            if self.answer is None:
+                self.answer = np.empty((len(self.rows), *part.shape[1:]), part.dtype)
+            self.answer[self.answered : self.answered + len(part)] = part
+        self.answered += len(part)
+        return self.answered == len(self.rows)
+
+    def account(self, now: float) -> None:
+        """Charge the ticket with the time that this entry took, once it is answered."""
+        ticket = self.ticket
+        ticket.queue += self.started - self.arrived
+        ticket.device += self.device
+        ticket.batch += now - self.started - self.device
+
+
+class Share(NamedTuple):
+    """Some rows of one entry within one batch."""
+
+    entry: Entry
+    first: int
+    num_rows: int
+
+    @property
+    def rows(self) -> Floats:
+        """The rows themselves, [num_rows, *row_shape]."""
+        return self.entry.rows[self.first : self.first + self.num_rows]
+
+    def of(self, answers: Answers, start: int, operation: Operation) -> Rows | LatentdError:
+        """This share's part of a batch's answers, in which it begins at `start`."""
+        end = start + self.num_rows
+        if answers.finite is not None and not answers.finite[start:end].all():
+            return NotFinite(
+                f"{operation.model} answered NaN or infinity to {operation.name}: "
+                "the values given lie too far outside what it was trained on"
+            )
+        wanted = answers.levels if self.entry.levels else answers.values
+        assert wanted is not None
+        return wanted[start:end]
+
+
+class Outcome(NamedTuple):
+    """What an entry's owner is told."""
+
+    entry: Entry
+    answer: Rows | LatentdError
+
+
+def settle(outcomes: list[Outcome]) -> None:
+    """Hand every outcome to its owner, unless the owner has left; on the event loop."""
+    now = time.monotonic()
+    for entry, answer in outcomes:
+        if entry.future.done():
+            continue
+        if isinstance(answer, LatentdError):
+            entry.future.set_exception(answer)
+        else:
+            entry.account(now)
+            entry.future.set_result(answer)

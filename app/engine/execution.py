@@ -1,0 +1,83 @@
+"""One operation of one model on its device: rows go in through a buffer, answers come back.
+
+The buffer is made once. The batcher writes rows into it, a batch is its first rows, and nothing is
+allocated, concatenated or padded on the way to the device. What lies behind a batch's own rows is
+left over from an earlier one: rows are independent, so it does not matter.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.arrays import Floats, Levels
+
+
+class Answers(NamedTuple):
+    """What a batch of B rows gave; only what was wanted is there."""
+
+    values: Floats | None  # [B, …]
+    levels: Levels | None  # [B, H, W, C]: images in [0, 1] as 0 … 255
+    finite: NDArray[np.bool_] | None  # [B], or None where every row is finite
+
+
+class Execution(Protocol):
+    """How the engine asks the device; all of it on the device's thread."""
+
+    @property
+    def stage(self) -> Floats:
+        """Where a batch's rows are written: float32 [max_rows, *row_shape]."""
+
+    def run(self, size: int, *, values: bool, levels: bool) -> Answers:
+        """The answers to the first `size` rows of the stage; `levels` of images alone."""
+
+
+class OnCpu:
+    """Runs `compute`, a function of [B, *row_shape] with independent rows, on the CPU."""
+
+    def __init__(
+        self, compute: Callable[[Tensor], Tensor], row_shape: tuple[int, ...], max_rows: int
+    ) -> None:
+        self.stage: Floats = np.zeros((max_rows, *row_shape), np.float32)
+        self._rows = torch.from_numpy(self.stage)
+        self._compute = compute
+
+    def run(self, size: int, *, values: bool, levels: bool) -> Answers:
+        """See Execution."""
+        with torch.inference_mode():
+            answer = self._compute(self._rows[:size])
+            finite = which_finite(answer)
+            quantized = quantize(answer).numpy().astype(np.uint8) if levels else None
+            return Answers(
+                # Of an operation that hands its input back, the stage's next rows are not its own.
+                _own(answer, self._rows).numpy() if values else None,
+                quantized,
+                finite if finite is None else finite.numpy(),
+            )
+
+
+def quantize(images: Tensor) -> Tensor:
+    """[B, C, H, W] in [0, 1] to the nearest of 256 levels, as floats [B, H, W, C]."""
+    levels = torch.mul(images, 255).add_(0.5).clamp_(0, 255)
+    # Rows of pictures lie together, channels last, as every image format has them.
+    return levels.permute(0, 2, 3, 1).contiguous() if images.shape[1] > 1 else levels.movedim(1, 3)
+
+
+def which_finite(answer: Tensor) -> Tensor | None:
+    """Which rows hold neither NaN nor infinity, bool [B]; None where all do.
+
+    A sum is finite only if all that was added is, and takes a twentieth of the time.
+    """
+    if math.isfinite(answer.sum().item()):
+        return None
+    finite = torch.isfinite(answer).flatten(1).all(1)
+    return None if bool(finite.all()) else finite
+
+
+def _own(answer: Tensor, stage: Tensor) -> Tensor:
+    shared = answer.untyped_storage().data_ptr() == stage.untyped_storage().data_ptr()
+    return answer.clone() if shared else answer
