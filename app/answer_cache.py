@@ -4,15 +4,17 @@ An answer is a pure function of the checkpoint, the form and the question, so it
 """
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
+from app.engine.entry import Ticket
 from app.metrics import Metrics
 
 # The model's id and digest, the form's name, and the question in full. Compared, not hashed away.
 Key: TypeAlias = tuple[str, str, str]
-Body: TypeAlias = tuple[bytes | memoryview, ...]
+Body: TypeAlias = Sequence[bytes | memoryview]
 
 # What an entry takes beside its body: the key, the tuple, its place in the table.
 OVERHEAD_BYTES = 512
@@ -31,22 +33,35 @@ class AnswerCache:
         self._kept: OrderedDict[Key, Body] = OrderedDict()
         self._making: dict[Key, asyncio.Future[Body | None]] = {}
 
-    async def get(self, key: Key, make: Callable[[], Coroutine[Any, Any, Body]]) -> Body:
+    def find(self, key: Key) -> Body | None:
+        """The answer to `key`, if it is kept."""
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            self._results.hit.inc()
+        return kept
+
+    async def get(
+        self, key: Key, make: Callable[[], Coroutine[Any, Any, Body]], ticket: Ticket
+    ) -> Body:
         """The answer to `key`: kept, or being made for somebody else, or made now.
 
-        Raises what `make` raises. If another's making fails or is given up, this one makes it.
+        Raises DeadlinePassed where another's making outlasts the ticket, and what `make` raises. If
+        another's making fails or is given up, this one makes it.
         """
         while True:
-            kept = self._kept.get(key)
+            kept = self.find(key)
             if kept is not None:
-                self._kept.move_to_end(key)
-                self._results.hit.inc()
                 return kept
             making = self._making.get(key)
             if making is None:
                 return await self._make(key, make)
             # Shielded: whoever waits may leave without spoiling it for the others.
-            made = await asyncio.shield(making)
+            try:
+                seconds = ticket.expires - time.monotonic()
+                made = await asyncio.wait_for(asyncio.shield(making), seconds)
+            except TimeoutError:
+                raise ticket.passed() from None
             if made is not None:
                 self._results.shared.inc()
                 return made
@@ -64,6 +79,8 @@ class AnswerCache:
             making.set_result(made)
 
     def _keep(self, key: Key, body: Body) -> None:
+        # A part may be a view of the batch that it was computed in, all of which it would keep.
+        body = tuple(bytes(part) for part in body)
         size = _size(body)
         if size > self._max_bytes // LARGEST_PART:
             return

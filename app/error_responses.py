@@ -31,6 +31,7 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     errors.BadBody: Problem(400, "Unreadable body"),
     errors.ModelNotServed: Problem(404, "No such model"),
     errors.NotAcceptable: Problem(406, "No such form of answer"),
+    errors.BodyTooLarge: Problem(413, "Body too large"),
     errors.UnsupportedBody: Problem(415, "Unsupported media type"),
     errors.BadValue: Problem(422, "Unusable value"),
     errors.LimitExceeded: Problem(422, "Over the limit"),
@@ -95,7 +96,8 @@ async def _domain_error(request: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, errors.Overloaded):
         headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
-    if problem.status >= 500:
+    # Refusals are counted; a line for each would cost more than the refusal, when it matters most.
+    if problem.status in (500, 503) and not isinstance(error, errors.Overloaded):
         log.warning("%s %s: %s", request.method, request.url.path, error)
     return problem_response(request, problem, str(error), headers)
 
@@ -130,11 +132,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         detail = "there is nothing at this path; the endpoints are listed at /docs"
     elif error.status_code == 405:
         detail = f"this path does not take {request.method}; see /docs"
-    elif error.status_code == 413:
-        limit = request.app.state.settings.max_body_bytes
-        detail = (
-            f"the body is larger than {limit} bytes (LATENTD_MAX_BODY_BYTES): send less at a time"
-        )
     problem = Problem(error.status_code, HTTP_PHRASES[error.status_code])
     return problem_response(request, problem, detail, dict(error.headers or {}))
 

@@ -1,6 +1,7 @@
 """What can go wrong between a request and its answer, drawn along the way it goes.
 
     bytes ──▶ routes ──▶ service ──▶ engine ──▶ service ──▶ formats ──▶ bytes
+      BodyTooLarge
       BadBody    ModelNotServed  Overloaded       (nothing of its own)   NotAcceptable
       UnsupportedBody  BadValue  DeadlinePassed
       NotAcceptable LimitExceeded  DeviceFailed, DeviceLost, NotFinite
@@ -20,6 +21,10 @@ class SettingsError(LatentdError):
 
 class BadBody(LatentdError):
     """The body does not parse as what its media type says: an image, JSON, `.npy`, a form."""
+
+
+class BodyTooLarge(LatentdError):
+    """The body is larger than this service is set to read."""
 
 
 class UnsupportedBody(LatentdError):

@@ -7,6 +7,8 @@ all there take the short way; every other is uvicorn's own to send.
 from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+# Beyond, to copy the body behind the head takes longer than a second system call.
+LARGEST = 65_536
 # Headers that uvicorn reads more out of than their bytes.
 WITH_A_MEANING = (b"connection", b"transfer-encoding")
 
@@ -40,7 +42,8 @@ class WholeResponseCycle(RequestResponseCycle):
     def _whole(self, head: HTTPResponseStartEvent, body: bytes) -> bytes | None:
         """The response as bytes, or None where it is not of the plain kind."""
         status = head["status"]
-        if self.scope["method"] == "HEAD" or (not body and status not in (204, 304)):
+        bodiless = not body and status not in (204, 304)
+        if self.scope["method"] == "HEAD" or bodiless or len(body) > LARGEST:
             return None
         parts = [STATUS_LINE[status]]
         length = b""

@@ -1,34 +1,49 @@
 """The short way through the service for the endpoints that are asked most: an ASGI layer.
 
-FastAPI's routing and its middlewares' exception handling cost more than a small answer does. What
-the lane knows goes straight to its route; everything else goes on to FastAPI.
+FastAPI's routing and its layers cost more than a small answer does. What the lane knows goes
+straight to its route; everything else goes on to FastAPI.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.error_responses import response_to
 from app.errors import ClientGone, LatentdError
+from app.request_record import RequestRecords
 from app.routes.lean_route import LeanRoute
+from app.routes.reply import Reply
+from app.routes.rows import RowAnswers
 
 log = logging.getLogger("latentd")
 
 # Where the server puts what it calls when a client leaves (app/http_protocol.py).
 ON_DISCONNECT = "on_disconnect"
-FORESEEN = (LatentdError, RequestValidationError, HTTPException)
+FORESEEN = (LatentdError, RequestValidationError)
 
 
 class Lane:
     """Answers lean routes, at the root and under `/models/{model}`; passes the rest on."""
 
-    def __init__(self, app: ASGIApp, routes: Iterable[LeanRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[LeanRoute],
+        records: RequestRecords,
+        answers: RowAnswers,
+        *,
+        same_origin: bool,
+    ) -> None:
+        """With `same_origin`, requests of other origins' pages are passed on too: to CORS."""
         self._app = app
+        self._same_origin = same_origin
+        self._answers = answers
+        self._records = records
         self._routes = {
             (method, route.path): route for route in routes for method in route.methods or ()
         }
@@ -39,26 +54,29 @@ class Lane:
         if route is None:
             await self._app(scope, receive, send)
             return
-        reply = None
+        began = time.perf_counter()
+        header = self._records.begin(scope)
         gone = _watch_for_leaving(scope)
+        reply = None
         try:
-            reply = await route.answer(scope, receive)
+            reply = self._answers.again(scope) if scope["method"] == "GET" else None
+            if reply is None:
+                reply = await _reply(route, scope, receive, gone)
+            reply.headers.append(header)
+            if reply.whole:
+                # Before it is sent: who reads it and then asks for the counts finds itself there.
+                self._records.end(scope, reply.status, time.perf_counter() - began)
             await reply.send(send)
-        except Exception as error:
-            if reply is not None:
-                # It has begun: only to break it off tells the client that it is not whole.
-                raise
-            if not isinstance(error, FORESEEN):
-                log.exception("%s %s", scope["method"], scope["path"])
-            response = await response_to(Request(scope), error)
-            await response(scope, receive, send)
+        except FORESEEN as error:
+            # The server closes what was begun and not completed, which tells the client.
+            log.warning("%s %s: broken off: %s", scope["method"], scope["path"], error)
         except asyncio.CancelledError:
             if not gone:
                 raise
-            if reply is None:
-                # Nobody reads it; it is sent for the record.
-                response = await response_to(Request(scope), ClientGone("the client has left"))
-                await response(scope, receive, send)
+        finally:
+            if reply is None or not reply.whole:
+                status = reply.status if reply else 500
+                self._records.end(scope, status, time.perf_counter() - began)
 
     def _find(self, scope: Scope) -> LeanRoute | None:
         """The route of the request, noted in its scope as FastAPI notes it."""
@@ -67,6 +85,8 @@ class Lane:
             _, _, model, *rest = path.split("/", 3)
             path, parameters = "/" + "".join(rest), {"model": model}
         route = self._routes.get((scope["method"], path))
+        if self._same_origin and any(name == b"origin" for name, _ in scope["headers"]):
+            return None
         if route is not None:
             scope["route"] = route
             scope["path_params"] = parameters
@@ -89,3 +109,24 @@ def _watch_for_leaving(scope: Scope) -> list[bool]:
 
     scope["state"][ON_DISCONNECT] = leave
     return gone
+
+
+async def _reply(route: LeanRoute, scope: Scope, receive: Receive, gone: list[bool]) -> Reply:
+    """The route's answer, or the problem that kept it from answering."""
+    try:
+        return await route.answer(scope, receive)
+    except FORESEEN as error:
+        return await _problem(scope, error)
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        # Nobody reads it; it is for the record.
+        return await _problem(scope, ClientGone("the client has left"))
+    except Exception as error:
+        log.exception("%s %s", scope["method"], scope["path"])
+        return await _problem(scope, error)
+
+
+async def _problem(scope: Scope, error: Exception) -> Reply:
+    response = await response_to(Request(scope), error)
+    return Reply(response.status_code, response.raw_headers, (bytes(response.body),))

@@ -18,12 +18,12 @@ from app import __version__, error_responses, openapi
 from app.body_limit import BodyLimit
 from app.engine.batcher import Batcher, QueueLimits
 from app.engine.device import choose_device, describe, prepare
-from app.engine.loaded_model import LoadedModel, load_model
+from app.engine.loaded_model import LoadedModel, load_model, take_quick_operations
 from app.engine.model_pool import ModelPool, choose_models
 from app.lane import Lane
 from app.metrics import Metrics
 from app.readiness import end_by_signal, set_ready
-from app.request_record import HEADER, RequestRecord
+from app.request_record import HEADER, RequestRecord, RequestRecords
 from app.routes import decode, encode, health, interpolate, models, prometheus, sample
 from app.routes.lean_route import LeanRoute
 from app.routes.rows import RowAnswers
@@ -55,20 +55,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     openapi.install(app)
     _add_routes(app)
     general = app.build_middleware_stack
-    app.build_middleware_stack = lambda: _in_front_of(  # type: ignore[method-assign] # as openapi
-        general(), settings, app.state.metrics
-    )
+
+    def layers() -> ASGIApp:
+        return _in_front_of(general(), app)
+
+    app.build_middleware_stack = layers  # type: ignore[method-assign] # as app.openapi
     return app
 
 
-def _in_front_of(general: ASGIApp, settings: Settings, metrics: Metrics) -> ASGIApp:
+def _in_front_of(general: ASGIApp, app: FastAPI) -> ASGIApp:
     """What every request goes through before FastAPI's own layers, the first one last.
 
     In front of them, because what the lane answers then passes all of them by.
     """
-    routes = [route for router in LATENT_SPACE for route in router.routes]
-    layers: ASGIApp = Lane(general, [route for route in routes if isinstance(route, LeanRoute)])
-    layers = BodyLimit(layers, max_bytes=settings.max_body_bytes)
+    settings: Settings = app.state.settings
+    records = RequestRecords(app.state.metrics)
+    layers: ASGIApp = BodyLimit(general, max_bytes=settings.max_body_bytes)
     if settings.cors_origins:
         layers = CORSMiddleware(
             layers,
@@ -77,7 +79,15 @@ def _in_front_of(general: ASGIApp, settings: Settings, metrics: Metrics) -> ASGI
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    return RequestRecord(layers, metrics)
+    layers = RequestRecord(layers, records)
+    routes = [route for router in LATENT_SPACE for route in router.routes]
+    return Lane(
+        layers,
+        [route for route in routes if isinstance(route, LeanRoute)],
+        records,
+        app.state.answers,
+        same_origin=bool(settings.cors_origins),
+    )
 
 
 def _add_routes(app: FastAPI) -> None:
@@ -129,13 +139,18 @@ async def _load(settings: Settings, store: Path, batcher: Batcher) -> ModelPool:
     device = choose_device(settings.device)
     wanted = choose_models(store, settings.models)
     await batcher.call(partial(prepare, device, settings.torch_threads))
+    prepare(device, settings.torch_threads)  # this thread runs the quick ones
     log.info("latentd %s on %s, store %s", __version__, describe(device), store)
-    return ModelPool(
-        [
-            await batcher.call(partial(load_model, store, model, device, settings.max_batch_rows))
-            for model in wanted
-        ]
+    load = partial(
+        load_model,
+        store,
+        device=device,
+        max_rows=settings.max_batch_rows,
+        precision=settings.precision,
     )
+    loaded = [await batcher.call(partial(load, model=model)) for model in wanted]
+    seconds = settings.loop_batch_ms / 1000
+    return ModelPool([take_quick_operations(model, seconds) for model in loaded])
 
 
 def _announce(loaded: LoadedModel, metrics: Metrics) -> None:

@@ -73,8 +73,9 @@ class Server(uvicorn.Server):
         """Stop as uvicorn does, but not before those who have connected already."""
         waiting: list[socket.socket] = []
         for listener in sockets or ():
+            listener.settimeout(0)
             with suppress(BlockingIOError):
-                while True:
+                for _ in range(self.config.backlog):
                     waiting.append(listener.accept()[0])
         for server in self.servers:
             server.close()
@@ -92,8 +93,12 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """End on a signal. The first SIGTERM leaves LATENTD_DRAIN_DELAY_S; any other one nothing.
 
-        uvicorn would raise the signal again once it has ended; to end so is no failure.
+        SIGHUP says that another process serves in this one's place: it ends, and the service stays
+        ready. uvicorn would raise the signal again once it has ended; to end so is no failure.
         """
+        if sig == signal.SIGHUP:
+            self.should_exit = True
+            return
         if self._told_to_end and sig == signal.SIGINT:
             self.force_exit = True
         at_once = self._told_to_end or sig != signal.SIGTERM or not self.started
@@ -177,6 +182,7 @@ def serve(
     server = Server(config, app, settings.drain_delay_s, announce)
     # Until uvicorn takes the signal over, and once it has given it back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGHUP, server.handle_exit)
     try:
         server.run(sockets)
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ rows, points and steps are checked here, for every protocol alike. Knows no HTTP
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -18,7 +19,10 @@ from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
-from app.errors import BadValue, LimitExceeded
+from app.errors import BadValue, LimitExceeded, Overloaded
+
+# Seconds after which a stream that found the queue full looks again.
+LONGEST_PAUSE = 0.25
 
 __all__ = [
     "DataPoint",
@@ -123,7 +127,7 @@ class LatentService:
 
     def find(self, reference: str | None = None) -> ServedModel:
         """The model of a name or name@version, or the default one; raises ModelNotServed."""
-        return self._pool.find(reference) if reference else self._pool.default
+        return self._pool.default if reference is None else self._pool.find(reference)
 
     async def encode(
         self, model: ServedModel, x: Floats, ticket: Ticket, seed: int | None = None
@@ -149,6 +153,8 @@ class LatentService:
         """Rows decoded from the prior; row i depends on (seed, i) alone."""
         num_samples, seed, temperature = draws
         self.limits.check("max_rows", num_samples, "samples")
+        # To draw the noise of thousands of rows takes longer than to refuse them.
+        self._batcher.check_room(model.decode, num_samples, ticket)
         noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape)
         z = await self._from_prior(model, noise * np.float32(temperature), ticket)
         return await self.decode(model, z, ticket, levels=levels)
@@ -166,15 +172,22 @@ class LatentService:
         noise = latent_math.Noise(seed, model.manifest.latent_shape)
         most = min(2 * model.decode.buckets.sizes[-1], self.limits.max_rows)
 
-        async def part(num_rows: int) -> Rows:
+        async def part(num_rows: int, *, first: bool = False) -> Rows:
             ticket.renew()
             rows = noise.rows(num_rows) * np.float32(temperature)
-            z = await self._from_prior(model, rows, ticket)
-            return await self.decode(model, z, ticket, levels=levels)
+            while True:
+                try:
+                    z = await self._from_prior(model, rows, ticket)
+                    return await self.decode(model, z, ticket, levels=levels)
+                except Overloaded as full:
+                    # Only the first part is refused: what has begun waits for room.
+                    if first or ticket.expires < time.monotonic() + full.retry_after:
+                        raise
+                    await asyncio.sleep(min(full.retry_after, LONGEST_PAUSE))
 
         whole, rest = divmod(num_samples, most)
         sizes = [most] * whole + [rest] * (rest > 0)
-        coming = asyncio.ensure_future(part(sizes[0]))
+        coming = asyncio.ensure_future(part(sizes[0], first=True))
         try:
             for size in sizes[1:]:
                 ready = await coming

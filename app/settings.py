@@ -50,11 +50,20 @@ class Settings(BaseSettings):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="auto (CUDA where there is one, else CPU), cpu, cuda or cuda:N",
     )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="what encoders and decoders compute in; answers stay float32"
+    )
     torch_threads: int = Field(
         1, ge=1, le=256, description="threads that one operation on the CPU may use"
     )
     max_batch_rows: int = Field(
         64, ge=1, le=4096, description="most rows that the device is given at once"
+    )
+    loop_batch_ms: float = Field(
+        2.0,
+        ge=0,
+        description="a model whose batches take at most so many milliseconds on a CPU is run by "
+        "the event loop's own thread",
     )
     max_queue_rows: int = Field(
         16384, ge=1, description="rows that may wait for the device before requests get 503"

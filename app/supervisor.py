@@ -111,6 +111,7 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._announced = False
+        self._reload_wanted = False
         self._reloading = False
         self._status = 0
 
@@ -119,7 +120,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sig, self._stop, sig)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._in_background(self._reload()))
+        loop.add_signal_handler(signal.SIGHUP, self._want_reload)
         try:
             await asyncio.gather(*(self._start() for _ in range(self._settings.workers)))
         except CannotStart as error:
@@ -128,7 +129,9 @@ class Supervisor:
             self._announced = True
             log.info("ready: %s (documentation at /docs), %d workers", url, self._settings.workers)
         await self._stopping.wait()
-        await self._all_ended()
+        await asyncio.gather(*map(self._has_ended, self._workers.values()))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         return self._status
 
     async def _start(self) -> None:
@@ -166,28 +169,35 @@ class Supervisor:
                     await asyncio.wait_for(self._stopping.wait(), RETRY_SECONDS)
         return None
 
+    def _want_reload(self) -> None:
+        self._reload_wanted = self._announced
+        if self._announced and not self._reloading:
+            self._in_background(self._reload_while_wanted())
+
+    async def _reload_while_wanted(self) -> None:
+        """Reload, and once more if the store changed meanwhile: the last signal is what counts."""
+        self._reloading = True
+        while self._reload_wanted and not self._stopping.is_set():
+            self._reload_wanted = False
+            await self._reload()
+        self._reloading = False
+
     async def _reload(self) -> None:
         """Put a new worker in the place of each, one after the other: new models are served."""
-        if self._reloading or not self._announced:
-            return
-        self._reloading = True
-        try:
-            for old in list(self._workers.values()):
-                old.retired = True
-                try:
-                    await self._start()
-                except CannotStart as error:
-                    old.retired = False
+        for old in list(self._workers.values()):
+            old.retired = True
+            try:
+                await self._start()
+            except CannotStart as error:
+                old.retired = False
+                if not self._stopping.is_set():
                     log.error("%s; the other workers stay as they are", error)
-                    if old.process.returncode is not None:
-                        await self._replace()
-                    return
-                # Not SIGTERM: nothing need be told that the service ends, because it does not.
-                old.tell(signal.SIGINT)
-                await old.process.wait()
-            log.info("reloaded: %d new workers serve", len(self._workers))
-        finally:
-            self._reloading = False
+                if old.process.returncode is not None:
+                    await self._replace()
+                return
+            old.tell(signal.SIGHUP)
+            await self._has_ended(old)
+        log.info("reloaded: %d new workers serve", len(self._workers))
 
     def _give_up(self, error: CannotStart) -> None:
         if not self._stopping.is_set():
@@ -200,17 +210,14 @@ class Supervisor:
         for worker in self._workers.values():
             worker.tell(sig)
 
-    async def _all_ended(self) -> None:
-        """Wait for every worker's end, and kill what does not come to one."""
+    async def _has_ended(self, worker: Worker) -> None:
+        """Wait for the end of a worker that was told to, and kill it if it comes to none."""
         allowed = self._settings.drain_delay_s + self._settings.shutdown_seconds + PATIENCE_SECONDS
-        if not self._tasks:
-            return
-        _, hanging = await asyncio.wait(self._tasks, timeout=allowed)
-        if hanging:
-            for worker in self._workers.values():
-                log.error("worker %d does not end; killed", worker.process.pid)
-                worker.process.kill()
-            await asyncio.wait(hanging)
+        try:
+            await asyncio.wait_for(worker.process.wait(), allowed)
+        except TimeoutError:
+            log.error("worker %d does not end; killed", worker.process.pid)
+            worker.process.kill()
 
     def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of this class
         task = asyncio.create_task(work)

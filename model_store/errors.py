@@ -10,7 +10,7 @@ StoreError
 
 from typing import Literal
 
-Check = Literal["manifest", "digest", "archive", "operators", "contract", "probe"]
+Check = Literal["manifest", "digest", "archive", "operators", "contract", "probe", "precision"]
 
 
 class StoreError(Exception):

@@ -1,5 +1,6 @@
 """From a published folder to a model that may serve, through the checks of the store, in order:
-digest, archive, operators, contract, probe.
+digest, archive, operators, contract, probe, and precision where it is to compute in less than
+float32.
 
 The only file of this room that knows `torch.jit`.
 """
@@ -7,9 +8,11 @@ The only file of this room that knows `torch.jit`.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from model_store.archive import check_archive
 from model_store.contract import Checkpoint, check_contract, check_probe, check_schema, short
@@ -23,17 +26,32 @@ from model_store.settings import extra_operators
 _REMEDIES: dict[Check, str] = {
     "digest": "; the file was changed or damaged: publish the model again",
     "archive": "; publish the model again, from a file that torch.jit.save wrote",
+    "precision": "; in float32 it passes every check: choose that precision for it",
     "probe": "; it does not compute here what it computed where it was trained: publish it again",
 }
 CPU = torch.device("cpu")
 
 
-def load(store: Path, model: ModelId, device: torch.device = CPU) -> Checkpoint:
+def load(
+    store: Path,
+    model: ModelId,
+    device: torch.device = CPU,
+    dtype: torch.dtype = torch.float32,
+) -> Checkpoint:
     """Load a published version; ModelNotFound, or CheckpointRejected naming the check.
 
-    The contract and the probe are checked on `device`, on the very module that will serve.
+    The contract and the probe are checked on `device`, on the very module that will serve. With
+    `dtype` bfloat16 or float16, its encoder and decoder compute in that, once it has passed every
+    check in float32, and are held to a looser tolerance.
     """
-    return load_folder(published_folder(store, model), model, device)
+    checkpoint = load_folder(published_folder(store, model), model, device)
+    if dtype == torch.float32:
+        return checkpoint
+    with _rejecting("precision", model):
+        lowered = _lowered(checkpoint, published_folder(store, model) / MODULE_FILE, dtype)
+        check_contract(lowered)
+        check_probe(lowered)
+    return lowered
 
 
 def load_folder(folder: Path, model: ModelId, device: torch.device = CPU) -> Checkpoint:
@@ -115,4 +133,24 @@ def _frozen(module: torch.jit.ScriptModule, manifest: Manifest, device: torch.de
     methods = {export: getattr(frozen, export) for export in manifest.exports}
     for export, method in methods.items():
         check_pure(export, method.graph, extra_operators())
-    return Checkpoint(manifest, device, **methods)
+    return Checkpoint(manifest, device, torch.float32, **methods)
+
+
+def _lowered(checkpoint: Checkpoint, file: Path, dtype: torch.dtype) -> Checkpoint:
+    """The same with an encoder and a decoder that compute in `dtype`.
+
+    Those two are what the probe proves; the rest stays as it is. Weights are converted here, once:
+    autocast would convert a frozen graph's constants again at every call.
+    """
+    module = torch.jit.load(str(file), checkpoint.device)  # type: ignore[no-untyped-call]
+    frozen = torch.jit.freeze(module.to(dtype), preserved_attrs=["encode", "decode"])
+
+    def encode(x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_var = frozen.encode(x.to(dtype))
+        return mean.float(), log_var.float()
+
+    def decode(z: Tensor) -> Tensor:
+        decoded: Tensor = frozen.decode(z.to(dtype))
+        return decoded.float()
+
+    return replace(checkpoint, dtype=dtype, encode=encode, decode=decode)

@@ -22,7 +22,12 @@ class Backlog:
         self._rows_per_second = 0.0
 
     def admit(self, num_rows: int, num_bytes: int, seconds: float) -> None:
-        """Let rows in that can wait `seconds`, or raise Overloaded with an honest `retry_after`.
+        """Let rows in that can wait `seconds`, or raise Overloaded with an honest `retry_after`."""
+        self.check(num_rows, num_bytes, seconds)
+        self.grow(num_rows, num_bytes)
+
+    def check(self, num_rows: int, num_bytes: int, seconds: float) -> None:
+        """Raise Overloaded where `admit` would.
 
         An empty queue takes any legal request, so that none is refused for ever.
         """
@@ -43,7 +48,6 @@ class Backlog:
                     f"the rows that wait need {self._seconds():.2f} s and this request may wait "
                     f"{seconds:.2f} s (X-Request-Timeout, LATENTD_REQUEST_TIMEOUT_S)"
                 )
-        self.grow(num_rows, num_bytes)
 
     def refuse(self, why: str) -> None:
         """Raise Overloaded; `retry_after` is what the rows now waiting need."""
@@ -54,6 +58,9 @@ class Backlog:
         """Count rows that came, or with negative numbers went."""
         self._rows += num_rows
         self._bytes += num_bytes
+
+    def show(self) -> None:
+        """Let the gauge say how much waits: once a turn of the loop and once a batch."""
         self._metrics.queued_rows.set(self._rows)
 
     def served(self, num_rows: int, seconds: float) -> None:

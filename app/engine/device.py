@@ -1,7 +1,9 @@
-"""Which device the models run on, and its settings. Chosen once, at start-up."""
+"""Which device the models run on, its settings, and how it runs them. Chosen once, at start-up."""
 
 import torch
 
+from app.engine.cuda_execution import OnCuda
+from app.engine.execution import Execution, OnCpu, Work
 from app.errors import SettingsError
 
 
@@ -40,6 +42,16 @@ def prepare(device: torch.device, threads: int) -> None:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cudnn.deterministic = True
+        # The same for sums of half-precision products.
+        torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+        torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
+
+
+def execution_on(device: torch.device, work: Work, max_rows: int) -> Execution:
+    """How `work`, whose weights are on `device`, is run in batches of up to `max_rows`."""
+    if device.type == "cuda":
+        return OnCuda(device, work, max_rows)
+    return OnCpu(work.compute, work.row_shape, max_rows)
 
 
 def describe(device: torch.device) -> str:

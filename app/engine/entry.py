@@ -9,7 +9,7 @@ import numpy as np
 from app.arrays import Floats, Rows
 from app.engine.execution import Answers
 from app.engine.loaded_model import Operation
-from app.errors import LatentdError, NotFinite
+from app.errors import DeadlinePassed, LatentdError, NotFinite
 
 
 class Ticket:
@@ -23,6 +23,14 @@ class Ticket:
         self.queue = 0.0  # waiting for the first batch
         self.batch = 0.0  # between batches, and being put together and taken apart
         self.device = 0.0  # in batches on the device
+
+    def passed(self) -> DeadlinePassed:
+        """The error of a request whose time is over."""
+        waited = time.monotonic() - self.expires + self.timeout
+        return DeadlinePassed(
+            f"the request has waited {waited:.2f} s and may take {self.timeout:g} s "
+            "(X-Request-Timeout, LATENTD_REQUEST_TIMEOUT_S); try again later or ask for fewer rows"
+        )
 
     def renew(self) -> None:
         """Start the time anew: each part of a stream has all of it."""
@@ -74,11 +82,16 @@ class Entry:
         """Rows that no batch has taken yet."""
         return len(self.rows) - self.taken
 
-    def take(self, num_rows: int) -> "Share":
-        """The next `num_rows`, for a batch."""
-        first = self.taken
+    def take(self, num_rows: int, already: "Share | None" = None) -> "Share":
+        """The next `num_rows` for a batch, added to those that it has `already`."""
+        share = already or Share(self, self.taken, 0)
         self.taken += num_rows
-        return Share(self, first, num_rows)
+        return Share(self, share.first, share.num_rows + num_rows)
+
+    def give_up(self) -> int:
+        """Want no more rows; how many no batch had taken yet."""
+        left, self.taken = self.left, len(self.rows)
+        return left
 
     def free(self) -> int:
         """The bytes that it was charged for and no longer takes."""

@@ -3,6 +3,8 @@
 The buffer is made once. The batcher writes rows into it, a batch is its first rows, and nothing is
 allocated, concatenated or padded on the way to the device. What lies behind a batch's own rows is
 left over from an earlier one: rows are independent, so it does not matter.
+
+Here is what holds on every device, and the CPU's way; CUDA's is app.engine.cuda_execution.
 """
 
 import math
@@ -15,6 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.arrays import Floats, Levels
+
+
+class Work(NamedTuple):
+    """What is to be executed."""
+
+    name: str  # for the log
+    compute: Callable[[Tensor], Tensor]  # [B, *row_shape] to float32 [B, …], row by row
+    row_shape: tuple[int, ...]
+    images: bool  # whether it answers images, [B, C, H, W] in [0, 1]
 
 
 class Answers(NamedTuple):
@@ -72,8 +83,11 @@ def which_finite(answer: Tensor) -> Tensor | None:
 
     A sum is finite only if all that was added is, and takes a twentieth of the time.
     """
-    if math.isfinite(answer.sum().item()):
-        return None
+    return None if math.isfinite(answer.sum().item()) else finite_rows(answer)
+
+
+def finite_rows(answer: Tensor) -> Tensor | None:
+    """The same row by row: a sum of finite numbers may overflow."""
     finite = torch.isfinite(answer).flatten(1).all(1)
     return None if bool(finite.all()) else finite
 

@@ -1,7 +1,8 @@
 """A checkpoint on its device: its operations, each with the batch shapes that it may run in."""
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -12,11 +13,19 @@ from torch import Tensor
 
 from app.arrays import Floats
 from app.engine.buckets import Buckets, find_buckets
-from app.engine.execution import Execution, OnCpu
+from app.engine.device import execution_on
+from app.engine.execution import Execution, Work
 from model_store import Checkpoint, Manifest, ModelId, load
 
 OperationName = Literal["encode", "decode", "prior"]
+# What an encoder and a decoder compute in; whatever it is, answers are float32.
+Precision = Literal["float32", "bfloat16", "float16"]
 FLOAT_BYTES = 4
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +37,7 @@ class Operation:
     execution: Execution
     buckets: Buckets
     row_bytes: int  # what one row and its answer take in memory
+    on_loop: bool = False  # run by the event loop's thread, else by the device's
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +47,7 @@ class LoadedModel:
     model: ModelId
     manifest: Manifest
     device: torch.device
+    precision: Precision
     encode: Operation
     decode: Operation
     prior: Operation | None
@@ -57,12 +68,64 @@ class LoadedModel:
         return max(operation.buckets.tolerance for operation in self.operations)
 
 
-def load_model(store: Path, model: ModelId, device: torch.device, max_rows: int) -> LoadedModel:
+def take_quick_operations(loaded: LoadedModel, seconds: float) -> LoadedModel:
+    """`loaded`, whose operations that take at most `seconds` a batch on a CPU are the caller's.
+
+    To be called on the event loop's thread, which then runs them: to hand a batch to another thread
+    and back takes as long as a small model needs for it, and the two threads fight for the
+    interpreter all the while. Each is warmed and proven anew, on the thread that will run it.
+    """
+    if loaded.device.type != "cpu":
+        return loaded
+
+    def taken(operation: Operation) -> Operation:
+        if _batch_seconds(operation) > seconds:
+            return operation
+        return replace(operation, buckets=_prove(operation.execution), on_loop=True)
+
+    return replace(
+        loaded,
+        encode=taken(loaded.encode),
+        decode=taken(loaded.decode),
+        prior=taken(loaded.prior) if loaded.prior else None,
+    )
+
+
+def _batch_seconds(operation: Operation) -> float:
+    """What the largest batch takes, at its best of a few."""
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        operation.execution.run(operation.buckets.sizes[-1], values=True, levels=False)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _prove(execution: Execution) -> Buckets:
+    """The batch sizes of an execution; see find_buckets."""
+
+    def run(rows: Floats) -> Floats:
+        execution.stage[: len(rows)] = rows
+        answer = execution.run(len(rows), values=True, levels=False).values
+        assert answer is not None
+        return answer
+
+    max_rows, *row_shape = execution.stage.shape
+    return find_buckets(run, tuple(row_shape), max_rows)
+
+
+def load_model(
+    store: Path,
+    model: ModelId,
+    device: torch.device,
+    max_rows: int,
+    precision: Precision = "float32",
+) -> LoadedModel:
     """Load and check `model`, then find and warm its batch shapes up to `max_rows`.
 
     To be called on the thread that will run it. Raises model_store's StoreError.
     """
-    checkpoint = load(store, model, device)
+    checkpoint = load(store, model, device, DTYPES[precision])
     manifest = checkpoint.manifest
     data, latent = manifest.data.shape, manifest.latent_shape
 
@@ -72,23 +135,19 @@ def load_model(store: Path, model: ModelId, device: torch.device, max_rows: int)
         row_shape: tuple[int, ...],
         num_answers: int,
     ) -> Operation:
-        execution = OnCpu(compute, row_shape, max_rows)
+        images = name == "decode" and manifest.data.kind == "image"
+        work = Work(f"{model} {name}", compute, row_shape, images)
+        execution = execution_on(device, work, max_rows)
 
-        def run(rows: Floats) -> Floats:
-            execution.stage[: len(rows)] = rows
-            answer = execution.run(len(rows), values=True, levels=False).values
-            assert answer is not None
-            return answer
-
-        buckets = find_buckets(run, row_shape, max_rows)
         row_bytes = FLOAT_BYTES * (prod(row_shape) + num_answers)
-        return Operation(str(model), name, execution, buckets, row_bytes)
+        return Operation(str(model), name, execution, _prove(execution), row_bytes)
 
     prior = checkpoint.prior
     return LoadedModel(
         model,
         manifest,
         device,
+        precision,
         encode=operation("encode", _stacked_posterior(checkpoint), data, 2 * prod(latent)),
         decode=operation("decode", checkpoint.decode, latent, prod(data)),
         prior=operation("prior", prior, latent, prod(latent)) if prior else None,

@@ -1,13 +1,22 @@
 """The forms an answer can take. A new one is a file beside this and a line in FORMATS."""
 
-from functools import lru_cache
+from collections.abc import Callable
 from typing import NamedTuple
 
 from app.errors import NotAcceptable
 from app.formats import json, npy, png, raw, safetensors, zip  # noqa: A004 - named by its form
-from app.formats.answer import Answer, Buffer, Head, Stream, Write
+from app.formats.answer import Answer, Buffer, Head, PartWriter, Write
 
-__all__ = ["FORMATS", "RENDERER", "Answer", "Buffer", "Format", "Head", "choose_format"]
+__all__ = [
+    "FORMATS",
+    "RENDERER",
+    "Answer",
+    "Buffer",
+    "Format",
+    "Head",
+    "PartWriter",
+    "choose_format",
+]
 
 
 class Format(NamedTuple):
@@ -17,7 +26,9 @@ class Format(NamedTuple):
     draws: bool  # pictures only, so the rows have to be images
     levels: bool  # takes images as uint8 [N, H, W, C], not as numbers
     write: Write
-    stream: Stream | None = None  # where the form can begin before its rows are all there
+    in_parts: Callable[[Head], PartWriter] | None = (
+        None  # where it can begin before all rows are there
+    )
 
 
 FORMATS = {
@@ -28,22 +39,23 @@ FORMATS = {
         draws=False,
         levels=False,
         write=raw.whole(npy.header),
-        stream=raw.in_parts(npy.header),
+        in_parts=raw.in_parts(npy.header),
     ),
     "safetensors": Format(
         "application/x-safetensors",
         draws=False,
         levels=False,
         write=raw.whole(safetensors.header),
-        stream=raw.in_parts(safetensors.header),
+        in_parts=raw.in_parts(safetensors.header),
     ),
-    "zip": Format("application/zip", draws=True, levels=True, write=zip.write, stream=zip.stream),
+    "zip": Format(
+        "application/zip", draws=True, levels=True, write=zip.write, in_parts=zip.Pictures
+    ),
 }
 # What else than the question an answer's bytes depend on.
 RENDERER = png.COMPRESSOR
 
 
-@lru_cache(1024)
 def choose_format(asked: str | None, accept: str | None, *, images: bool) -> str:
     """The name of the form to answer in: the one asked for, else the first that `accept` takes.
 

@@ -1,7 +1,7 @@
 """What a format is given to write, and what it gives back."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import NamedTuple, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from app.arrays import Levels, Rows
 from app.layout import Sheet
@@ -31,5 +31,19 @@ class Answer(NamedTuple):
         return cast(Levels, self.rows)
 
 
+class PartWriter(Protocol):
+    """Writes one answer whose rows come in parts."""
+
+    length: int | None  # in bytes, where it is known beforehand
+
+    def begin(self) -> Buffer:
+        """What stands before the rows."""
+
+    def part(self, rows: Rows) -> Buffer:
+        """The next rows."""
+
+    def end(self) -> Buffer:
+        """What stands behind them."""
+
+
 Write: TypeAlias = Callable[[Answer], Sequence[Buffer]]
-Stream: TypeAlias = Callable[[Head, AsyncGenerator[Rows, None]], AsyncGenerator[Buffer, None]]

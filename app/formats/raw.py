@@ -1,13 +1,16 @@
 """Forms that are a header and then the numbers as they lie in memory: written without a copy."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
 from app.arrays import Rows
-from app.formats.answer import Buffer, Head, Stream, Write
+from app.formats.answer import Buffer, Head, PartWriter, Write
 
 Header = Callable[[Head], bytes]
+
+FLOAT_BYTES = 4
 
 
 def whole(header: Header) -> Write:
@@ -15,15 +18,24 @@ def whole(header: Header) -> Write:
     return lambda answer: (header(answer.head), _memory(answer.rows))
 
 
-def in_parts(header: Header) -> Stream:
+def in_parts(header: Header) -> Callable[[Head], PartWriter]:
     """Writes rows as they come."""
+    return lambda head: _Parts(header(head), head)
 
-    async def stream(head: Head, parts: AsyncGenerator[Rows, None]) -> AsyncGenerator[Buffer, None]:
-        yield header(head)
-        async for rows in parts:
-            yield _memory(rows)
 
-    return stream
+class _Parts:
+    def __init__(self, header: bytes, head: Head) -> None:
+        self._header = header
+        self.length = len(header) + FLOAT_BYTES * head.num_rows * prod(head.row_shape)
+
+    def begin(self) -> Buffer:
+        return self._header
+
+    def part(self, rows: Rows) -> Buffer:
+        return _memory(rows)
+
+    def end(self) -> Buffer:
+        return b""
 
 
 def _memory(rows: Rows) -> memoryview:

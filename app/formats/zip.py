@@ -1,9 +1,9 @@
 """zip: one PNG a row, `000000.png` and on; the pictures are stored, being compressed already."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from zipfile import ZipFile, ZipInfo
 
-from app.arrays import Levels, Rows
+from app.arrays import Rows
 from app.formats import png
 from app.formats.answer import Answer, Buffer, Head
 from app.layout import Sheet, arrange
@@ -35,28 +35,41 @@ class Outlet:
         return taken
 
 
+class Pictures:
+    """The archive of one answer.
+
+    Its memory grows by some 400 bytes a row: the list at the end of a zip names every file.
+    """
+
+    length = None
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._alone = Sheet(columns=1, scale=head.sheet.scale if head.sheet else 1)
+        self._outlet = Outlet()
+        self._archive = ZipFile(self._outlet, "w")
+        self._count = 0
+
+    def begin(self) -> Buffer:
+        """Nothing stands before the first file."""
+        return b""
+
+    def part(self, rows: Rows) -> Buffer:
+        """The next pictures."""
+        images = Answer(self._head, rows).images
+        for row in range(len(images)):
+            picture = png.encode(arrange(images[row : row + 1], self._alone))
+            self._archive.writestr(ZipInfo(f"{self._count:06}.png", DATE), picture)
+            self._count += 1
+        return self._outlet.take()
+
+    def end(self) -> Buffer:
+        """The list of all of them."""
+        self._archive.close()
+        return self._outlet.take()
+
+
 def write(answer: Answer) -> Sequence[Buffer]:
     """The rows of an answer that is all there."""
-    outlet = Outlet()
-    with ZipFile(outlet, "w") as archive:
-        _add(archive, answer.images, 0, answer.head.sheet)
-    return (outlet.take(),)
-
-
-async def stream(head: Head, parts: AsyncGenerator[Rows, None]) -> AsyncGenerator[Buffer, None]:
-    """The rows as they come."""
-    outlet = Outlet()
-    count = 0
-    with ZipFile(outlet, "w") as archive:
-        async for rows in parts:
-            _add(archive, Answer(head, rows).images, count, head.sheet)
-            count += len(rows)
-            yield outlet.take()
-    yield outlet.take()
-
-
-def _add(archive: ZipFile, images: Levels, first: int, sheet: Sheet | None) -> None:
-    alone = Sheet(columns=1, scale=sheet.scale if sheet else 1)
-    for row in range(len(images)):
-        picture = png.encode(arrange(images[row : row + 1], alone))
-        archive.writestr(ZipInfo(f"{first + row:06}.png", DATE), picture)
+    pictures = Pictures(answer.head)
+    return (pictures.part(answer.rows), pictures.end())

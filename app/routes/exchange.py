@@ -6,6 +6,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from app.body_limit import limited
 from app.errors import BadValue
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -18,13 +19,22 @@ class Exchange:
     for.
     """
 
-    __slots__ = ("headers", "model", "pinned", "receive", "scope", "service", "settings", "ticket")
+    __slots__ = (
+        "_received",
+        "headers",
+        "model",
+        "pinned",
+        "scope",
+        "service",
+        "settings",
+        "ticket",
+    )
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         """Raises ModelNotServed, or BadValue for a timeout that is none."""
         state = scope["app"].state
         self.scope = scope
-        self.receive = receive
+        self._received = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.service: LatentService = state.service
         self.settings: Settings = state.settings
@@ -34,24 +44,25 @@ class Exchange:
         self.pinned = reference is not None and "@" in reference
         self.ticket = Ticket(self._timeout())
 
-    def header(self, name: bytes) -> str:
-        """A request header by its lower-case name; empty where there is none."""
-        return self.headers.get(name, b"").decode("latin-1")
+    @property
+    def _receive(self) -> Receive:
+        return limited(self._received, self.scope["headers"], self.settings.max_body_bytes)
 
     @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        return Request(self.scope, self.receive)
+        return Request(self.scope, self._receive)
 
     async def body(self) -> bytes:
-        """The whole body; the limit on its size is kept by whoever receives it."""
-        message = await self.receive()
+        """The whole body; raises BodyTooLarge."""
+        receive = self._receive
+        message = await receive()
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
             return body
         parts = [body]
         while message.get("more_body", False):
-            message = await self.receive()
+            message = await receive()
             parts.append(message.get("body", b""))
         return b"".join(parts)
 

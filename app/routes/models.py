@@ -41,6 +41,7 @@ async def show_model(request: Request) -> Card:
     reproducible = loaded.tolerance or "bit-exact"
     running: Card = {
         "device": str(loaded.device),
+        "precision": loaded.precision,
         "reproducible": reproducible,
         "batch_sizes": buckets,
     }

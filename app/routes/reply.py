@@ -1,6 +1,7 @@
 """What an endpoint answers, as the bytes that go out."""
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.types import Send
@@ -36,12 +37,18 @@ class Reply(NamedTuple):
     headers: HeaderList
     body: Sequence[Buffer] | AsyncGenerator[Buffer, None]
 
+    @property
+    def whole(self) -> bool:
+        """Whether the body is all there."""
+        return not isinstance(self.body, AsyncGenerator)
+
     async def send(self, send: Send) -> None:
         """Write it out. A body in parts is asked for the next one once the last one is taken."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         if isinstance(self.body, AsyncGenerator):
-            async for part in self.body:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+            async with aclosing(self.body) as parts:
+                async for part in parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
         last = len(self.body) - 1

@@ -117,4 +117,3 @@ def test_images_of_two_channels_are_numbers_only() -> None:
         check_drawable(1, (2, 8, 8), Sheet(1, 1), 10_000)
     with pytest.raises(BadValue, match=r"2 channels.*send \.npy"):
         read_images([png.encode(np.zeros((8, 8, 1), np.uint8))], (2, 8, 8))
-

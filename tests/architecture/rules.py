@@ -50,7 +50,7 @@ MAY_IMPORT = {
     "app.logs": ["orjson", "app.settings"],
     "app.main": ["fastapi", "fastapi_offline", "starlette", "model_store", "app"],
     "app.arrays": ["numpy"],
-    "app.answer_cache": ["app.metrics"],
+    "app.answer_cache": ["app.engine.entry", "app.metrics"],
     "app.engine": [
         "torch",
         "numpy",
@@ -87,6 +87,7 @@ MAY_IMPORT = {
         "app.__version__",
         "app.answer_cache",
         "app.arrays",
+        "app.body_limit",
         "app.errors",
         "app.formats",
         "app.images",
@@ -113,7 +114,7 @@ SINGLE_OWNERS = {
     "asyncio.to_thread": {"app.engine.batcher", "app.worker_threads"},
     "concurrent.futures": {"app.engine.batcher"},
     "uvicorn": {"app.server", "app.http_cycle", "app.http_protocol"},
-    "starlette.exceptions.HTTPException": {"app.body_limit", "app.error_responses", "app.lane"},
+    "starlette.exceptions.HTTPException": {"app.error_responses"},
     "fastapi.HTTPException": set[str](),
 }
 

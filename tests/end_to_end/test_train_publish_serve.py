@@ -68,7 +68,8 @@ def same_image(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
 
 def test_a_sample_is_the_models_own_image(client: httpx.Client, checkpoint: Checkpoint) -> None:
     sheet = pixels(client.get("/sample?n=4&seed=1").content)
-    own = decoded(checkpoint, row_noise(1, 4, checkpoint.manifest.latent_shape))
+    noise = row_noise(1, 4, checkpoint.manifest.latent_shape)
+    own = decoded(checkpoint, torch.from_numpy(noise))
     size = own.shape[1]
     images = [sheet[r : r + size, c : c + size] for r in (0, size) for c in (0, size)]
     assert all(same_image(image, mine) for image, mine in zip(images, own, strict=True))

@@ -1,0 +1,169 @@
+"""`python -m benchmarks`: install the peers, run the measurements, report them."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.environments import DEFAULT_HOME, PROJECT, Home, install
+from benchmarks.peers.peer import Peer
+from benchmarks.peers.registry import PEERS
+
+README = PROJECT / "README.md"
+IMAGE = PROJECT / "docs" / "images" / "benchmarks.png"
+RESULTS = PROJECT / "benchmarks" / "results"
+BLOCK = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
+CEILINGS = ("decode", "colour")  # workloads that are one decoded row a request
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = given.command
+    return command(given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+
+    installing = commands.add_parser("install", help="one environment a peer, outside the project")
+    installing.set_defaults(command=_install)
+    running = commands.add_parser("run", help="measure, and write a results file")
+    running.set_defaults(command=_run)
+    for each in (installing, running):
+        each.add_argument("--peers", type=_names, default=list(PEERS), metavar="NAME,NAME")
+        each.add_argument("--home", type=Path, default=DEFAULT_HOME, help="%(default)s")
+        each.add_argument("--venvs", type=Path, help="the environments; HOME/venvs where absent")
+    running.add_argument("--workloads", type=_names, metavar="NAME,NAME", help="all where absent")
+    running.add_argument("--connections", type=_numbers, default=[1, 16, 64, 256])
+    running.add_argument("--processes", type=_numbers, default=sorted({1, os.cpu_count() or 1}))
+    running.add_argument("--seconds", type=float, default=4.0, help="a cell; %(default)s")
+    running.add_argument("--repeats", type=int, default=3, help="%(default)s")
+    running.add_argument("--png-level", type=int, default=6, help="Pillow's, in the peers; 6")
+    running.add_argument("--out", type=Path, help="appended to; results/DATE.jsonl where absent")
+
+    reporting = commands.add_parser("report", help="the tables and the picture of results files")
+    reporting.set_defaults(command=_report)
+    reporting.add_argument("files", type=Path, nargs="+")
+    reporting.add_argument("--image", type=Path, default=IMAGE, help="%(default)s")
+    reporting.add_argument("--readme", action="store_true", help="rewrite the block in README.md")
+    return parser
+
+
+def _install(given: argparse.Namespace) -> int:
+    for peer in _peers(given):
+        if peer.own_venv:
+            print(f"{peer.name}: installing into {_home(given).python(peer).parents[1]}")
+            install(peer, _home(given))
+    return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that servers are ended
+    warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
+    from benchmarks.ceiling import rows_a_second
+    from benchmarks.facts import facts
+    from benchmarks.measure import Plan, measure, runs
+    from benchmarks.models import publish_models
+    from benchmarks.workloads import WORKLOADS
+
+    home, peers = _home(given), _peers(given)
+    missing = [peer.name for peer in peers if not home.python(peer).exists()]
+    if missing:
+        names = ",".join(missing)
+        sys.exit(
+            f"no environment for {names}; make it: python -m benchmarks install --peers {names}"
+        )
+    if unknown := set(given.workloads or ()) - set(WORKLOADS):
+        sys.exit(f"no workloads {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
+    home.logs.mkdir(parents=True, exist_ok=True)
+    publish_models(home.store)
+    plan = Plan(
+        peers=peers,
+        workloads=tuple(given.workloads or WORKLOADS),
+        connections=tuple(given.connections),
+        seconds=given.seconds,
+        repeats=given.repeats,
+        processes=tuple(given.processes),
+        png_level=given.png_level,
+        home=home,
+    )
+    out = given.out or RESULTS / time.strftime("%Y-%m-%d-%H%M.jsonl")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    with out.open("a") as file:
+
+        def keep(line: dict[str, object]) -> None:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+
+        keep({"facts": facts(peers, home) | {"png_level": plan.png_level}})
+        for workload in (name for name in CEILINGS if name in plan.workloads):
+            for processes in plan.processes:
+                rate = rows_a_second(home.store, workload, plan.seconds, processes)
+                keep({"workload": workload, "processes": processes, "ceiling": round(rate)})
+        planned = list(runs(plan))
+        for place, run in enumerate(planned, 1):
+            for row in measure(plan, run):
+                keep(row)
+                failed += "failed" in row
+                print(f"{place}/{len(planned)} {_progress(row)}", flush=True)
+    print(f"results: {out}; python -m benchmarks report {out}")
+    return 1 if failed else 0
+
+
+def _progress(row: dict[str, object]) -> str:
+    who = f"{row['workload']} {row['peer']} {row['processes']}p batch {row['batch']}"
+    if "failed" in row:
+        return f"{who}: FAILED: {row['failed']}"
+    return (
+        f"{who} c={row['connections']}: {row['rate']:,} req/s, p50 {row['p50_ms']} "
+        f"p99 {row['p99_ms']} ms, CPU {row['cpu_ms']} ms, cores {row['server_cores']} + "
+        f"{row['load_cores']} + {row['other_cores']} others', {row['peak_mib']} MiB, "
+        f"{row['statuses']} {row['errors'] or ''}"
+    )
+
+
+def _report(given: argparse.Namespace) -> int:
+    from benchmarks.plot import draw
+    from benchmarks.report import markdown, read, summary
+
+    results = read(given.files)
+    print(markdown(results))
+    draw(results, given.image)
+    if given.readme:
+        text = README.read_text()
+        if not BLOCK.search(text):
+            sys.exit(f"{README} has no <!-- benchmarks --> … <!-- /benchmarks --> to rewrite")
+        block = BLOCK.sub(lambda m: f"{m[1]}{summary(results)}{m[2]}", text)
+        README.write_text(block)
+    return 0
+
+
+def _home(given: argparse.Namespace) -> Home:
+    return Home(given.home, given.venvs or given.home / "venvs")
+
+
+def _peers(given: argparse.Namespace) -> tuple[Peer, ...]:
+    if unknown := set(given.peers) - set(PEERS):
+        sys.exit(f"no peers {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    return tuple(PEERS[name] for name in given.peers)
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in _names(text)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
