@@ -7,10 +7,11 @@ straight to its route; everything else goes on to FastAPI.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.error_responses import response_to
@@ -37,11 +38,13 @@ class Lane:
         records: RequestRecords,
         answers: RowAnswers,
         *,
-        same_origin: bool,
+        cors_origins: Sequence[str],
     ) -> None:
-        """With `same_origin`, requests of other origins' pages are passed on too: to CORS."""
+        """Where `cors_origins` may call, what other origins' pages ask is passed on to CORS."""
         self._app = app
-        self._same_origin = same_origin
+        self._same_origin = bool(cors_origins)
+        # What one origin may read is not what a cache may give to all.
+        self._vary_by_origin = self._same_origin and "*" not in cors_origins
         self._answers = answers
         self._records = records
         self._routes = {
@@ -53,7 +56,10 @@ class Lane:
         route = self._find(scope) if scope["type"] == "http" else None
         if route is None:
             await self._app(scope, receive, send)
-            return
+        else:
+            await self._answer(route, scope, receive, send)
+
+    async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         header = self._records.begin(scope)
         gone = _watch_for_leaving(scope)
@@ -63,6 +69,8 @@ class Lane:
             if reply is None:
                 reply = await _reply(route, scope, receive, gone)
             reply.headers.append(header)
+            if self._vary_by_origin:
+                MutableHeaders(raw=reply.headers).add_vary_header("Origin")
             if reply.whole:
                 # Before it is sent: who reads it and then asks for the counts finds itself there.
                 self._records.end(scope, reply.status, time.perf_counter() - began)

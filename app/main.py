@@ -86,7 +86,7 @@ def _in_front_of(general: ASGIApp, app: FastAPI) -> ASGIApp:
         [route for route in routes if isinstance(route, LeanRoute)],
         records,
         app.state.answers,
-        same_origin=bool(settings.cors_origins),
+        cors_origins=settings.cors_origins,
     )
 
 

@@ -68,7 +68,7 @@ class Line:
         self._turns.clear()
         self._waiting.clear()
         for entry in entries:
-            self._backlog.grow(-entry.left, -entry.free())
+            self._backlog.grow(-entry.give_up(), -entry.free())
         return entries
 
     # To be called on the line's thread, without the lock.
@@ -131,7 +131,7 @@ class Line:
         """Take an entry out: one of its shares failed, or it is too late, or its client has left
         (then it has been taken off the backlog already).
         """
-        self._backlog.grow(-entry.left, -entry.free())
+        self._backlog.grow(-entry.give_up(), -entry.free())
         if entry.failed or entry.future.done():
             return []
         self._metrics.dropped.labels("deadline").inc()

@@ -26,7 +26,7 @@ def in_parts(header: Header) -> Callable[[Head], PartWriter]:
 class _Parts:
     def __init__(self, header: bytes, head: Head) -> None:
         self._header = header
-        self.length = len(header) + FLOAT_BYTES * head.num_rows * prod(head.row_shape)
+        self.length: int | None = len(header) + FLOAT_BYTES * head.num_rows * prod(head.row_shape)
 
     def begin(self) -> Buffer:
         return self._header

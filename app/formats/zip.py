@@ -41,7 +41,7 @@ class Pictures:
     Its memory grows by some 400 bytes a row: the list at the end of a zip names every file.
     """
 
-    length = None
+    length: int | None = None
 
     def __init__(self, head: Head) -> None:
         self._head = head

@@ -76,7 +76,7 @@ class LeanRoute(APIRoute):
 
     async def _read_body(self, exchange: Exchange, model: type[BaseModel]) -> BaseModel | None:
         body = await exchange.body()
-        if self._body_optional and body.strip() in (b"", b"null"):
+        if self._body_optional and (not body or body.strip() == b"null"):
             return None
         media_type = media_type_of(exchange)
         if media_type != JSON:

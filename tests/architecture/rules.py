@@ -110,7 +110,7 @@ SINGLE_OWNERS = {
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
     "PIL": {"app.images", "training.pictures", "training.datasets.image_folder"},
-    "threading": {"app.engine.batcher", "app.server", "app.worker"},
+    "threading": {"app.engine.batcher", "app.engine.line", "app.server", "app.worker"},
     "asyncio.to_thread": {"app.engine.batcher", "app.worker_threads"},
     "concurrent.futures": {"app.engine.batcher"},
     "uvicorn": {"app.server", "app.http_cycle", "app.http_protocol"},
