@@ -35,7 +35,6 @@ def prepare(device: torch.device, threads: int) -> None:
     long.
     """
     torch.set_num_threads(threads)
-    torch.set_grad_enabled(False)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         # TF32 keeps 10 bits of mantissa, too few for the probe's tolerance and for exact answers.

@@ -22,7 +22,6 @@ def test_a_device_that_is_not_there_is_refused_by_name() -> None:
 
 def test_the_device_is_described_in_words() -> None:
     prepare(torch.device("cpu"), 1)
-    torch.set_grad_enabled(True)
     assert describe(torch.device("cpu")) == "cpu, 1 thread"
 
 
