@@ -12,22 +12,32 @@ from app.errors import BodyTooLarge
 def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int) -> Receive:
     """`receive`, which raises BodyTooLarge where a body is, or claims to be, over `max_bytes`."""
     claimed = next((value for name, value in headers if name == b"content-length"), b"")
-    # What is claimed is refused before it is read.
-    received = int(claimed) if claimed.isdigit() and int(claimed) > max_bytes else 0
+    received = 0
 
     async def counted() -> Message:
         nonlocal received
-        if received <= max_bytes:
-            message = await receive()
-            received += len(message.get("body", b""))
-        if received > max_bytes:
-            raise BodyTooLarge(
-                f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less "
-                "at a time"
-            )
+        check_claim(claimed, max_bytes)
+        message = await receive()
+        received += len(message.get("body", b""))
+        check_size(received, max_bytes)
         return message
 
     return counted
+
+
+def check_claim(claimed: bytes, max_bytes: int) -> None:
+    """Raise BodyTooLarge for a Content-Length over the limit: before anything is read."""
+    if claimed.isdigit():
+        check_size(int(claimed), max_bytes)
+
+
+def check_size(num_bytes: int, max_bytes: int) -> None:
+    """Raise BodyTooLarge for so many bytes over the limit."""
+    if num_bytes > max_bytes:
+        raise BodyTooLarge(
+            f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less at a "
+            "time"
+        )
 
 
 class BodyLimit:

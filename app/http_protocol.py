@@ -6,7 +6,8 @@ anything is closed alike. Bodies are the application's to bound.
 
 An application that puts a callable at `scope["state"]["on_disconnect"]` has it called, on the event
 loop and without arguments, if the client leaves before the answer is complete. This is cheaper than
-a task that awaits `http.disconnect` beside each request. While nothing more is read from the client
+a task that awaits `http.disconnect` beside each request; `scope["state"]["task"]` is the task that
+answers, which such a callable may cancel. While nothing more is read from the client
 (a body or a request sent ahead waits for the application), its leaving shows only in writing to it.
 """
 
@@ -113,7 +114,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._running = cycle
         cycle.keep_alive = cycle.keep_alive and not self._last_call
         WholeResponseCycle.adopt(cycle)
-        super()._start_asgi_task(cycle, app)
+        # As uvicorn does it; the task is noted for the application, to which asking for it is dear.
+        task = self.loop.create_task(cycle.run_asgi(app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+        cycle.scope["state"]["task"] = task
 
     def _count(self, num_bytes: int, num_headers: int = 0) -> None:
         self._parsed += num_bytes

@@ -108,7 +108,7 @@ def _watch_for_leaving(scope: Scope) -> list[bool]:
     takes two tasks a request; a server that calls back takes none.
     """
     gone: list[bool] = []
-    task = asyncio.current_task()
+    task: asyncio.Task[None] | None = scope["state"].get("task") or asyncio.current_task()
     assert task is not None
 
     def leave() -> None:

@@ -6,7 +6,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from app.body_limit import limited
+from app.body_limit import check_claim, check_size, limited
 from app.errors import BadValue
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -45,26 +45,24 @@ class Exchange:
         self.ticket = Ticket(self._timeout())
 
     @property
-    def _receive(self) -> Receive:
-        return limited(self._received, self.scope["headers"], self.settings.max_body_bytes)
-
-    @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        return Request(self.scope, self._receive)
+        most = self.settings.max_body_bytes
+        return Request(self.scope, limited(self._received, self.scope["headers"], most))
 
     async def body(self) -> bytes:
         """The whole body; raises BodyTooLarge."""
-        receive = self._receive
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return body
-        parts = [body]
-        while message.get("more_body", False):
-            message = await receive()
+        most = self.settings.max_body_bytes
+        check_claim(self.headers.get(b"content-length", b""), most)
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await self._received()
             parts.append(message.get("body", b""))
-        return b"".join(parts)
+            size += len(parts[-1])
+            check_size(size, most)
+            more = message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _timeout(self) -> float:
         longest = self.settings.request_timeout_s
