@@ -40,7 +40,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _in_head = False
     _too_large = False
     _last_call = False
-    _parsed = 0  # bytes of the head that the parser has told of
+    _goes_on = False  # whether the head that is being read began in an earlier read
+    _read = 0  # bytes of the last read
     _unparsed = 0  # bytes of the reads that ended within the head, without its first read
     _deadline: asyncio.TimerHandle | None = None
 
@@ -60,11 +61,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, and see to it that an unfinished head is neither too large nor too late."""
-        head_goes_on = self._in_head
+        self._goes_on = self._in_head
+        self._read = len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if head_goes_on and self._in_head:
+        if self._goes_on and self._in_head:
             self._unparsed += len(data)
             if self._unparsed > self.max_head_bytes:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -74,21 +76,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         self._in_head = True
-        self._parsed = self._unparsed = 0
+        self._unparsed = 0
         super().on_message_begin()
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the request's target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header."""
-        self._count(len(name) + len(value), num_headers=len(self.headers) + 1)
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is there; the application takes over."""
+        self._check_head()
         self._in_head = False
         self._head_arrived()
         super().on_headers_complete()
@@ -120,9 +113,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.tasks.add(task)
         cycle.scope["state"]["task"] = task
 
-    def _count(self, num_bytes: int, num_headers: int = 0) -> None:
-        self._parsed += num_bytes
-        self._too_large = self._parsed > self.max_head_bytes or num_headers > MAX_HEADERS
+    def _check_head(self) -> None:
+        """Stop the parser where the head, which is all there, is too large.
+
+        It can only be if it came in several reads or in a large one: few are counted.
+        """
+        size = 0
+        if self._goes_on or self._read > self.max_head_bytes:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        self._too_large = size > self.max_head_bytes or len(self.headers) > MAX_HEADERS
         if self._too_large:
             raise HeadTooLarge
 
