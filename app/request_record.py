@@ -48,7 +48,7 @@ class RequestRecords:
         method, route = scope["method"], _template(scope)
         self._requests(method, route, status).inc()
         self._seconds(route).observe(seconds)
-        log_request(method, route, status, seconds, request_id(scope), scope.get("model"))
+        log_request(method, route, status, seconds, request_id(scope))
 
 
 class RequestRecord:

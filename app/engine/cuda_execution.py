@@ -20,7 +20,7 @@ from torch import Tensor
 
 from app.arrays import Floats
 from app.engine.buckets import WARM_RUNS
-from app.engine.execution import Answers, Work, finite_rows, quantize
+from app.engine.execution import Answers, Work
 
 log = logging.getLogger("latentd")
 
@@ -94,7 +94,7 @@ class OnCuda:
             pictures = _fetch(results.levels, landing.levels) if levels else None
             landing.total.copy_(results.total, non_blocking=True)
             self._stream.synchronize()
-            finite = None if math.isfinite(landing.total.item()) else finite_rows(results.values)
+            finite = None if math.isfinite(landing.total.item()) else _finite_rows(results.values)
             # Copies: an answer lives as long as a slow client reads or the cache keeps it, and
             # pinned memory is too scarce for that.
             return Answers(
@@ -108,7 +108,7 @@ class OnCuda:
 
         def eager() -> Results:
             answer = self._work.compute(self._rows[:size])
-            levels = quantize(answer).to(torch.uint8) if self._work.images else None
+            levels = _quantize(answer).to(torch.uint8) if self._work.images else None
             return Results(answer, levels, answer.sum())
 
         for _ in range(WARM_RUNS):
@@ -159,6 +159,19 @@ def _fetch(rows: Tensor | None, pinned: Tensor | None) -> Tensor:
     assert rows is not None
     assert pinned is not None
     return pinned[: len(rows)].copy_(rows, non_blocking=True)
+
+
+def _quantize(images: Tensor) -> Tensor:
+    """[B, C, H, W] in [0, 1] to the nearest of 256 levels, as floats [B, H, W, C]."""
+    levels = torch.mul(images, 255).add_(0.5).clamp_(0, 255)
+    # Rows of pictures lie together, channels last, as every image format has them.
+    return levels.permute(0, 2, 3, 1).contiguous() if images.shape[1] > 1 else levels.movedim(1, 3)
+
+
+def _finite_rows(answer: Tensor) -> Tensor | None:
+    """Which rows hold neither NaN nor infinity, bool [B]; None where all do."""
+    finite = torch.isfinite(answer).flatten(1).all(1)
+    return None if bool(finite.all()) else finite
 
 
 def _check_asynchronous(step: Step) -> None:

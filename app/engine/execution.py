@@ -82,16 +82,3 @@ def _levels(images: Floats) -> Levels:
     np.fmax(levels, 0, out=levels)  # of NaN too, which is told as not finite, a number
     np.minimum(levels, 255, out=levels)
     return levels.transpose(0, 2, 3, 1).astype(np.uint8, order="C")
-
-
-def quantize(images: Tensor) -> Tensor:
-    """[B, C, H, W] in [0, 1] to the nearest of 256 levels, as floats [B, H, W, C]."""
-    levels = torch.mul(images, 255).add_(0.5).clamp_(0, 255)
-    # Rows of pictures lie together, channels last, as every image format has them.
-    return levels.permute(0, 2, 3, 1).contiguous() if images.shape[1] > 1 else levels.movedim(1, 3)
-
-
-def finite_rows(answer: Tensor) -> Tensor | None:
-    """Which rows hold neither NaN nor infinity, bool [B]; None where all do."""
-    finite = torch.isfinite(answer).flatten(1).all(1)
-    return None if bool(finite.all()) else finite

@@ -87,10 +87,9 @@ class LeanRoute(APIRoute):
         """The same for requests that come by FastAPI's own routing, below a mount for one."""
 
         async def handle(request: Request) -> Response:
-            status, headers, body = await self.answer(request.scope, request.receive)
-            parts = iter(body) if isinstance(body, tuple) else body
-            response = StreamingResponse(parts, status)
-            response.raw_headers = headers
+            reply = await self.answer(request.scope, request.receive)
+            response = StreamingResponse(reply.body, reply.status)
+            response.raw_headers = reply.headers
             return response
 
         return handle
