@@ -16,28 +16,21 @@ def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int
 
     async def counted() -> Message:
         nonlocal received
-        check_claim(claimed, max_bytes)
+        # What is claimed is refused before it is read.
+        check(int(claimed) if claimed.isdigit() else 0)
         message = await receive()
         received += len(message.get("body", b""))
-        check_size(received, max_bytes)
+        check(received)
         return message
 
+    def check(num_bytes: int) -> None:
+        if num_bytes > max_bytes:
+            raise BodyTooLarge(
+                f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less at "
+                "a time"
+            )
+
     return counted
-
-
-def check_claim(claimed: bytes, max_bytes: int) -> None:
-    """Raise BodyTooLarge for a Content-Length over the limit: before anything is read."""
-    if claimed.isdigit():
-        check_size(int(claimed), max_bytes)
-
-
-def check_size(num_bytes: int, max_bytes: int) -> None:
-    """Raise BodyTooLarge for so many bytes over the limit."""
-    if num_bytes > max_bytes:
-        raise BodyTooLarge(
-            f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less at a "
-            "time"
-        )
 
 
 class BodyLimit:

@@ -6,7 +6,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from app.body_limit import check_claim, check_size, limited
+from app.body_limit import limited
 from app.errors import BadValue
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -44,23 +44,23 @@ class Exchange:
         self.pinned = reference is not None and "@" in reference
         self.ticket = Ticket(self._timeout())
 
+    def _receive(self) -> Receive:
+        most = self.settings.max_body_bytes
+        return limited(self._received, self.scope["headers"], most)
+
     @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        most = self.settings.max_body_bytes
-        return Request(self.scope, limited(self._received, self.scope["headers"], most))
+        return Request(self.scope, self._receive())
 
     async def body(self) -> bytes:
         """The whole body; raises BodyTooLarge."""
-        most = self.settings.max_body_bytes
-        check_claim(self.headers.get(b"content-length", b""), most)
+        receive = self._receive()
         parts: list[bytes] = []
-        size, more = 0, True
+        more = True
         while more:
-            message = await self._received()
+            message = await receive()
             parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            check_size(size, most)
             more = message.get("more_body", False)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
