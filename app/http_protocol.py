@@ -4,11 +4,11 @@ A head (request line and headers) that is too large or has too many headers is a
 that does not arrive in time 408, and the connection is closed; a connection that never sends
 anything is closed alike. Bodies are the application's to bound.
 
-An application that puts a callable at `scope["state"]["on_disconnect"]` has it called, on the event
-loop and without arguments, if the client leaves before the answer is complete. This is cheaper than
-a task that awaits `http.disconnect` beside each request; `scope["state"]["task"]` is the task that
-answers, which such a callable may cancel. While nothing more is read from the client
-(a body or a request sent ahead waits for the application), its leaving shows only in writing to it.
+An application that sets `scope["state"]["cancel_on_leaving"]` has the task that runs it cancelled
+if the client leaves before the answer is complete; `scope["state"]["client_left"]` tells that from
+other cancellations. This is cheaper than a task that awaits `http.disconnect` beside each request.
+While nothing more is read from the client (a body or a request sent ahead waits for the
+application), its leaving shows only in writing to it.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.http_cycle import WholeResponseCycle
+from app.http_cycle import Outbox, WholeResponseCycle
 
 MAX_HEADERS = 100
 # How long a connection without a request stays open when the service ends: one may be on its way.
@@ -35,8 +35,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     max_head_bytes: ClassVar[int]
     head_seconds: ClassVar[float]
+    outbox: ClassVar[Outbox]
 
-    _running: RequestResponseCycle | None = None
+    _running: WholeResponseCycle | None = None
+    _task: asyncio.Task[None]  # the one that runs it
     _in_head = False
     _too_large = False
     _last_call = False
@@ -55,12 +57,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_arrived()
         super().connection_lost(exc)
         if (cycle := self._running) is not None and not cycle.response_complete:
-            tell = cycle.scope["state"].get("on_disconnect")
-            if tell is not None:
-                tell()
+            state = cycle.scope["state"]
+            if state.get("cancel_on_leaving"):
+                state["client_left"] = True
+                self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and see to it that an unfinished head is neither too large nor too late."""
+        if self._running is not None and self._running.unwritten:
+            # A request sent ahead: whatever comes of it comes behind the answer to the last one.
+            self.outbox.flush()
         self._goes_on = self._in_head
         self._read = len(data)
         super().data_received(data)
@@ -96,7 +102,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close once the request that is here, or on its way, is answered."""
         self._last_call = True
-        if self._answering() or self.transport.is_closing():
+        if self._running is not None and self._running.unwritten:
+            self._running.keep_alive = False
+        elif self._answering() or self.transport.is_closing():
             super().shutdown()
         elif not self._in_head:
             self._head_arrived()
@@ -104,14 +112,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # `self.cycle` is the last request that arrived; this is the one that is being answered.
-        self._running = cycle
+        self._running = WholeResponseCycle.adopt(cycle, self.outbox)
         cycle.keep_alive = cycle.keep_alive and not self._last_call
-        WholeResponseCycle.adopt(cycle)
-        # As uvicorn does it; the task is noted for the application, to which asking for it is dear.
-        task = self.loop.create_task(cycle.run_asgi(app))
-        task.add_done_callback(self.tasks.discard)
-        self.tasks.add(task)
-        cycle.scope["state"]["task"] = task
+        # As uvicorn does it, but the task is known.
+        self._task = self.loop.create_task(cycle.run_asgi(app))
+        self._task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._task)
 
     def _check_head(self) -> None:
         """Stop the parser where the head, which is all there, is too large.
@@ -167,5 +173,6 @@ def bounded(max_bytes: int, seconds: float) -> type[BoundedHttpProtocol]:
     class Bounded(BoundedHttpProtocol):
         max_head_bytes = max_bytes
         head_seconds = seconds
+        outbox = Outbox()
 
     return Bounded

@@ -7,7 +7,7 @@ straight to its route; everything else goes on to FastAPI.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -23,8 +23,10 @@ from app.routes.rows import RowAnswers
 
 log = logging.getLogger("latentd")
 
-# Where the server puts what it calls when a client leaves (app/http_protocol.py).
-ON_DISCONNECT = "on_disconnect"
+# In a scope's state, to and from the server (app/http_protocol.py): cancel this request's task when
+# its client leaves; it has left. To wait for `http.disconnect` instead takes two tasks a request.
+CANCEL_ON_LEAVING = "cancel_on_leaving"
+CLIENT_LEFT = "client_left"
 FORESEEN = (LatentdError, RequestValidationError)
 
 
@@ -51,35 +53,36 @@ class Lane:
             (method, route.path): route for route in routes for method in route.methods or ()
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer the request, if it is for the lane."""
         route = self._find(scope) if scope["type"] == "http" else None
         if route is None:
-            await self._app(scope, receive, send)
-        else:
-            await self._answer(route, scope, receive, send)
+            return self._app(scope, receive, send)
+        return self._answer(route, scope, receive, send)
 
     async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         header = self._records.begin(scope)
-        gone = _watch_for_leaving(scope)
+        scope["state"][CANCEL_ON_LEAVING] = True
         reply = None
         try:
-            reply = self._answers.again(scope) if scope["method"] == "GET" else None
-            if reply is None:
-                reply = await _reply(route, scope, receive, gone)
+            try:
+                reply = self._answers.again(scope) if scope["method"] == "GET" else None
+                reply = reply or await route.answer(scope, receive)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all of it is told
+                reply = await _problem(scope, error)
             reply.headers.append(header)
             if self._vary_by_origin:
                 MutableHeaders(raw=reply.headers).add_vary_header("Origin")
             if reply.whole:
                 # Before it is sent: who reads it and then asks for the counts finds itself there.
                 self._records.end(scope, reply.status, time.perf_counter() - began)
-            await reply.send(send)
+            await reply.send(scope, send)
         except FORESEEN as error:
             # The server closes what was begun and not completed, which tells the client.
             log.warning("%s %s: broken off: %s", scope["method"], scope["path"], error)
         except asyncio.CancelledError:
-            if not gone:
+            if not scope["state"].get(CLIENT_LEFT):
                 raise
         finally:
             if reply is None or not reply.whole:
@@ -101,40 +104,15 @@ class Lane:
         return route
 
 
-def _watch_for_leaving(scope: Scope) -> list[bool]:
-    """Have the request cancelled when its client leaves; holds an item from then on.
-
-    A closed connection cancels nothing by itself. To wait for `http.disconnect` beside the work
-    takes two tasks a request; a server that calls back takes none.
-    """
-    gone: list[bool] = []
-    task: asyncio.Task[None] | None = scope["state"].get("task") or asyncio.current_task()
-    assert task is not None
-
-    def leave() -> None:
-        gone.append(True)
-        task.cancel()
-
-    scope["state"][ON_DISCONNECT] = leave
-    return gone
-
-
-async def _reply(route: LeanRoute, scope: Scope, receive: Receive, gone: list[bool]) -> Reply:
-    """The route's answer, or the problem that kept it from answering."""
-    try:
-        return await route.answer(scope, receive)
-    except FORESEEN as error:
-        return await _problem(scope, error)
-    except asyncio.CancelledError:
-        if not gone:
-            raise
+async def _problem(scope: Scope, error: BaseException) -> Reply:
+    """What kept a route from answering, as an answer; raises it again if the server ends it all."""
+    if isinstance(error, asyncio.CancelledError):
+        if not scope["state"].get(CLIENT_LEFT):
+            raise error
         # Nobody reads it; it is for the record.
-        return await _problem(scope, ClientGone("the client has left"))
-    except Exception as error:
-        log.exception("%s %s", scope["method"], scope["path"])
-        return await _problem(scope, error)
-
-
-async def _problem(scope: Scope, error: Exception) -> Reply:
+        error = ClientGone("the client has left")
+    elif not isinstance(error, FORESEEN):
+        log.error("%s %s", scope["method"], scope["path"], exc_info=error)
+    assert isinstance(error, Exception)
     response = await response_to(Request(scope), error)
     return Reply(response.status_code, response.raw_headers, (bytes(response.body),))

@@ -4,12 +4,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from app.formats import Buffer
 from app.service import ServedModel, Ticket
 
 TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
+
+# An offer of the server's: one message for a whole response (app/http_cycle.py).
+WHOLE = "latentd.response"
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -21,8 +24,12 @@ def headers_of(media_type: str, model: ServedModel) -> HeaderList:
 
 def server_timing(ticket: Ticket, render_seconds: float) -> tuple[bytes, bytes]:
     """The header that says where the request's milliseconds went."""
-    spent = (ticket.queue, ticket.batch, ticket.device, render_seconds)
-    return b"server-timing", TIMING % tuple(1000 * seconds for seconds in spent)
+    return b"server-timing", TIMING % (
+        1000 * ticket.queue,
+        1000 * ticket.batch,
+        1000 * ticket.device,
+        1000 * render_seconds,
+    )
 
 
 def content_length(body: Sequence[Buffer]) -> tuple[bytes, bytes]:
@@ -42,17 +49,21 @@ class Reply(NamedTuple):
         """Whether the body is all there."""
         return not isinstance(self.body, AsyncGenerator)
 
-    async def send(self, send: Send) -> None:
+    async def send(self, scope: Scope, send: Send) -> None:
         """Write it out. A body in parts is asked for the next one once the last one is taken."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        status, headers = self.status, self.headers
         if isinstance(self.body, AsyncGenerator):
+            await send({"type": "http.response.start", "status": status, "headers": headers})
             async with aclosing(self.body) as parts:
                 async for part in parts:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
             return
-        last = len(self.body) - 1
-        for place, part in enumerate(self.body):
-            await send({"type": "http.response.body", "body": part, "more_body": place < last})
-        if last < 0:
-            await send({"type": "http.response.body", "body": b""})
+        *parts_before, last = self.body or (b"",)
+        if not parts_before and WHOLE in scope.get("extensions", ()):
+            await send({"type": WHOLE, "status": status, "headers": headers, "body": last})
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        for part in parts_before:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": last})

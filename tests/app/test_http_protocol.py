@@ -20,10 +20,15 @@ from app.http_protocol import bounded
 
 async def app(scope, receive, send):
     path = scope["path"]
-    scope["state"]["on_disconnect"] = lambda: print("left", path, file=sys.stderr, flush=True)
+    scope["state"]["cancel_on_leaving"] = True
     if path == "/slow":
         print("asked", path, file=sys.stderr, flush=True)
-        await asyncio.sleep(60)
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            assert scope["state"]["client_left"]
+            print("left", path, file=sys.stderr, flush=True)
+            return
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 
