@@ -17,20 +17,38 @@ def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int
     async def counted() -> Message:
         nonlocal received
         # What is claimed is refused before it is read.
-        check(int(claimed) if claimed.isdigit() else 0)
+        check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
         message = await receive()
         received += len(message.get("body", b""))
-        check(received)
+        check_length(received, max_bytes)
         return message
 
-    def check(num_bytes: int) -> None:
-        if num_bytes > max_bytes:
-            raise BodyTooLarge(
-                f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less at "
-                "a time"
-            )
-
     return counted
+
+
+async def read_body(receive: Receive, claimed: bytes, max_bytes: int) -> bytes:
+    """The whole body, whose Content-Length header is `claimed`; raises BodyTooLarge."""
+    check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
+    parts: list[bytes] = []
+    received = 0
+    more = True
+    while more:
+        message = await receive()
+        part = message.get("body", b"")
+        received += len(part)
+        check_length(received, max_bytes)
+        parts.append(part)
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def check_length(num_bytes: int, max_bytes: int) -> None:
+    """Raise BodyTooLarge for a body of `num_bytes` where at most `max_bytes` are taken."""
+    if num_bytes > max_bytes:
+        raise BodyTooLarge(
+            f"the body is larger than {max_bytes} bytes (LATENTD_MAX_BODY_BYTES): send less at "
+            "a time"
+        )
 
 
 class BodyLimit:

@@ -1,12 +1,13 @@
 """One request on its way to a model and back, as every latent endpoint sees it."""
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from app.body_limit import limited
+from app.body_limit import limited, read_body
 from app.errors import BadValue
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -20,7 +21,7 @@ class Exchange:
     """
 
     __slots__ = (
-        "_received",
+        "_receive",
         "headers",
         "model",
         "pinned",
@@ -34,35 +35,27 @@ class Exchange:
         """Raises ModelNotServed, or BadValue for a timeout that is none."""
         state = scope["app"].state
         self.scope = scope
-        self._received = receive
+        self._receive = receive
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.service: LatentService = state.service
         self.settings: Settings = state.settings
         reference = scope["path_params"].get("model")
         self.model: ServedModel = self.service.find(reference)
+        scope["state"]["model"] = self.model.id  # for the log
         # A version is never changed, so neither is what it answers; a bare name may mean a newer.
         self.pinned = reference is not None and "@" in reference
         self.ticket = Ticket(self._timeout())
 
-    def _receive(self) -> Receive:
-        most = self.settings.max_body_bytes
-        return limited(self._received, self.scope["headers"], most)
-
     @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        return Request(self.scope, self._receive())
+        most = self.settings.max_body_bytes
+        return Request(self.scope, limited(self._receive, self.scope["headers"], most))
 
-    async def body(self) -> bytes:
+    def body(self) -> Awaitable[bytes]:
         """The whole body; raises BodyTooLarge."""
-        receive = self._receive()
-        parts: list[bytes] = []
-        more = True
-        while more:
-            message = await receive()
-            parts.append(message.get("body", b""))
-            more = message.get("more_body", False)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        claimed = self.headers.get(b"content-length", b"")
+        return read_body(self._receive, claimed, self.settings.max_body_bytes)
 
     def _timeout(self) -> float:
         longest = self.settings.request_timeout_s

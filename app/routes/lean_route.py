@@ -21,14 +21,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope
 
 from app.errors import UnsupportedBody
+from app.memory import Memory
 from app.routes.exchange import Exchange
 from app.routes.reply import Reply
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
-# Longer queries are not remembered, so that what is remembered takes little memory.
-MEMORABLE = 512
 
 
 class LeanRoute(APIRoute):
@@ -58,10 +57,8 @@ class LeanRoute(APIRoute):
         arguments: list[object] = []
         faults: list[Any] = []
         if self._query is not None:
-            query = scope["query_string"]
-            parse = parse_query if len(query) <= MEMORABLE else parse_query.__wrapped__
             try:
-                arguments.append(parse(self._query, query))
+                arguments.append(read_query(self._query, scope["query_string"]))
             except RequestValidationError as error:
                 faults += error.errors()
         if self._body is not None:
@@ -95,7 +92,16 @@ class LeanRoute(APIRoute):
         return handle
 
 
-@lru_cache(4096)
+# A model never changes, so what a query was read as can be given again.
+_read: Memory[tuple[type[BaseModel], bytes], Any] = Memory(4096)
+
+
+def read_query(model: type[M], query: bytes) -> M:
+    """`parse_query`, once for each of the last few thousand queries."""
+    known: M | None = _read.get((model, query))
+    return known or _read.keep((model, query), parse_query(model, query), len(query))
+
+
 def parse_query(model: type[M], query: bytes) -> M:
     """A query string as `model`; its faults are answered as FastAPI answers those of any other.
 

@@ -2,9 +2,9 @@
 
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -15,21 +15,24 @@ from app.answer_cache import AnswerCache, Key
 from app.arrays import Rows
 from app.formats import FORMATS, RENDERER, Answer, Buffer, Format, Head, PartWriter, choose_format
 from app.layout import LayoutName, Sheet, check_drawable, columns_for
+from app.memory import Memory
 from app.metrics import Metrics
 from app.routes.exchange import TIMEOUT_HEADER, Exchange
-from app.routes.lean_route import MEMORABLE
 from app.routes.reply import HeaderList, Reply, content_length, headers_of, server_timing
 from app.routes.wire_types import Form, Strict
 from app.service import ServedModel
 from app.settings import Settings
-from app.worker_threads import offload
+from app.worker_threads import is_quick, offload
 
 A_YEAR = 31_536_000
 ANY = b"*/*"
 # A GET as it was sent: path, query, Accept.
 Asked: TypeAlias = tuple[str, bytes, bytes]
-# How many questions are remembered in the form that was found for them.
-PLANS = 4096
+# What decides on the form of an answer: the model, query and Accept as sent, and what the endpoint
+# makes of the rest: the layout where the form names none, and the number of rows.
+Look: TypeAlias = tuple[ServedModel, bytes, bytes, LayoutName, int]
+# How many questions are remembered with what was found for them.
+REMEMBERED = 4096
 
 
 class Question(NamedTuple):
@@ -48,23 +51,23 @@ class Question(NamedTuple):
     key: Strict | None = None
 
 
-class Look(NamedTuple):
-    """How an answer is to look, as far as the request says."""
-
-    accept: bytes
-    format: str | None
-    layout: LayoutName
-    columns: int | None
-    scale: int
-
-
 class Plan(NamedTuple):
-    """How so many rows of a model are answered in that look; made once."""
+    """How so many rows of a model are answered in the form that was asked for; made once."""
 
     name: str  # the format's
     format: Format
     sheet: Sheet | None
+    levels: bool  # whether the format takes images as levels
     headers: HeaderList
+
+    def head(self, model: ServedModel, question: Question) -> Head:
+        """What the format is told before the rows are there."""
+        shape = model.manifest.data.shape
+        return Head(model.id, question.seeds, question.num_rows, shape, self.sheet)
+
+    def num_bytes(self, rows: Rows) -> int:
+        """What writing these rows handles, which decides where it is done."""
+        return rows.nbytes * (self.sheet.scale**2 if self.sheet else 1)
 
 
 class Kept(NamedTuple):
@@ -89,69 +92,50 @@ class RowAnswers:
         self._cache = AnswerCache(settings.cache_bytes, metrics)
         self._results = metrics.cache_results
         self._render_seconds = metrics.render_seconds
-        self._plan = lru_cache(PLANS)(self._make_plan)
-        self._known: dict[Asked, Known] = {}
+        self._plans: Memory[Look, Plan] = Memory(REMEMBERED)
+        self._known: Memory[Asked, Known] = Memory(REMEMBERED)
 
     async def reply(self, exchange: Exchange, form: Form, question: Question) -> Reply:
         """The answer. What cannot be answered in this form is refused before the device is asked
         for anything, and what the client or the cache has is not asked of it again.
         """
-        accept = exchange.headers.get(b"accept", ANY)
-        memorable = _is_short(exchange.scope, accept)
-        look = Look(accept, form.format, form.layout or question.layout, form.columns, form.scale)
-        make_plan = self._plan if memorable else self._make_plan
-        plan = make_plan(exchange.model, look, question.num_rows)
+        plan = self._plan(exchange, form, question)
         headers = plan.headers.copy()
+        key = None
         if question.seeds:
             headers.append((b"x-latentd-seed", b", ".join(b"%d" % seed for seed in question.seeds)))
-        if question.key is None:
-            if exchange.scope["method"] == "GET":
-                headers.append((b"cache-control", b"no-store"))
-            return await self._answer(exchange, question, plan, headers, None)
-        keep = _kept if memorable else _kept.__wrapped__
-        kept = keep(exchange.model, plan.name, question.key)
-        headers += ((b"etag", kept.tag), self._cache_control(pinned=exchange.pinned))
-        if _has(exchange.headers.get(b"if-none-match"), kept.tag):
-            self._results.not_modified.inc()
-            return Reply(304, headers, ())
-        if memorable:
-            self._remember(_asked(exchange.scope, accept), Known(tuple(headers), kept))
-        return await self._answer(exchange, question, plan, headers, kept.key)
-
-    async def _answer(
-        self,
-        exchange: Exchange,
-        question: Question,
-        plan: Plan,
-        headers: HeaderList,
-        key: Key | None,
-    ) -> Reply:
-        levels = plan.format.levels and plan.sheet is not None
-        shape = exchange.model.manifest.data.shape
-        head = Head(exchange.model.id, question.seeds, question.num_rows, shape, plan.sheet)
-        pixels_each = plan.sheet.scale**2 if plan.sheet else 1
-        in_parts = plan.format.in_parts
-        if question.num_rows > self._settings.max_rows and question.stream and in_parts:
-            exchange.service.limits.check("max_streamed_rows", question.num_rows, "samples")
-            rows = await _begun(question.stream(levels=levels))
-            writer = in_parts(head)
-            if writer.length is not None:
-                headers.append((b"content-length", b"%d" % writer.length))
-            return Reply(200, headers, _written(writer, rows, pixels_each))
-
-        async def make() -> Sequence[Buffer]:
-            rows = await question.compute(levels=levels)
-            began = time.perf_counter()
-            write = partial(plan.format.write, Answer(head, rows))
-            body = await offload(write, rows.nbytes * pixels_each)
-            seconds = time.perf_counter() - began
-            self._render_seconds.observe(seconds)
-            headers.append(server_timing(exchange.ticket, seconds))
-            return body
-
-        body = await (self._cache.get(key, make, exchange.ticket) if key else make())
+        if question.key is not None:
+            tag, key = kept = _kept(exchange.model, plan.name, question.key)
+            headers += ((b"etag", tag), self._cache_control(pinned=exchange.pinned))
+            asked = _asked(exchange.scope, exchange.headers)
+            self._known.keep(asked, Known(tuple(headers), kept), sum(map(len, asked)))
+            if _has(exchange.headers.get(b"if-none-match"), tag):
+                self._results.not_modified.inc()
+                return Reply(304, headers, ())
+        elif exchange.scope["method"] == "GET":
+            headers.append((b"cache-control", b"no-store"))
+        in_parts = question.stream is not None and plan.format.in_parts is not None
+        if in_parts and question.num_rows > self._settings.max_rows:
+            return await _streamed(exchange, question, plan, headers)
+        make = partial(self._make, exchange, question, plan, headers)
+        body = await (make() if key is None else self._cache.get(key, make, exchange.ticket))
         headers.append(content_length(body))
         return Reply(200, headers, body)
+
+    async def _make(
+        self, exchange: Exchange, question: Question, plan: Plan, headers: HeaderList
+    ) -> Sequence[Buffer]:
+        """All of the answer at once; `headers` are told how long it took."""
+        rows = await question.compute(levels=plan.levels)
+        began = time.perf_counter()
+        answer = Answer(plan.head(exchange.model, question), rows)
+        write = partial(plan.format.write, answer)
+        num_bytes = plan.num_bytes(rows)
+        body = write() if is_quick(num_bytes) else await offload(write, num_bytes)
+        seconds = time.perf_counter() - began
+        self._render_seconds.observe(seconds)
+        headers.append(server_timing(exchange.ticket, seconds))
+        return body
 
     def again(self, scope: Scope) -> Reply | None:
         """The answer to a GET that was asked before in the same bytes and is still kept, if it is.
@@ -159,7 +143,7 @@ class RowAnswers:
         The shortest way there is: nothing is parsed, nothing is chosen anew.
         """
         headers = dict(scope["headers"])
-        known = self._known.get(_asked(scope, headers.get(b"accept", ANY)))
+        known = self._known.get(_asked(scope, headers))
         if known is None or TIMEOUT_HEADER in headers:
             return None
         if _has(headers.get(b"if-none-match"), known.kept.tag):
@@ -170,27 +154,30 @@ class RowAnswers:
             return None
         return Reply(200, [*known.headers, content_length(body)], body)
 
-    def _remember(self, asked: Asked, known: Known) -> None:
-        if len(self._known) >= PLANS:
-            self._known.pop(next(iter(self._known)))
-        self._known[asked] = known
+    def _plan(self, exchange: Exchange, form: Form, question: Question) -> Plan:
+        accept = exchange.headers.get(b"accept", ANY)
+        query = exchange.scope["query_string"]
+        look = (exchange.model, query, accept, question.layout, question.num_rows)
+        return self._plans.get(look) or self._plans.keep(
+            look, self._make_plan(exchange.model, form, question, accept), len(query) + len(accept)
+        )
 
-    def _make_plan(self, model: ServedModel, look: Look, num_rows: int) -> Plan:
-        data = model.manifest.data
+    def _make_plan(self, model: ServedModel, form: Form, question: Question, accept: bytes) -> Plan:
+        data, num_rows = model.manifest.data, question.num_rows
         images = data.kind == "image"
-        accept = look.accept.decode("latin-1")
-        name = choose_format(look.format, accept, images=images)
+        name = choose_format(form.format, accept.decode("latin-1"), images=images)
         chosen = FORMATS[name]
         sheet = None
         if images:
-            sheet = Sheet(columns_for(num_rows, look.layout, look.columns), look.scale)
+            columns = columns_for(num_rows, form.layout or question.layout, form.columns)
+            sheet = Sheet(columns, form.scale)
             # The service refuses too many rows in its own words.
             if chosen.levels and num_rows <= self._settings.max_rows:
                 check_drawable(num_rows, data.shape, sheet, self._settings.max_pixels)
             elif chosen.draws:
-                check_drawable(1, data.shape, Sheet(1, look.scale), self._settings.max_pixels)
+                check_drawable(1, data.shape, Sheet(1, form.scale), self._settings.max_pixels)
         headers = [*headers_of(chosen.media_type, model), (b"vary", b"Accept")]
-        return Plan(name, chosen, sheet, headers)
+        return Plan(name, chosen, sheet, chosen.levels and images, headers)
 
     def _cache_control(self, *, pinned: bool) -> tuple[bytes, bytes]:
         if pinned:
@@ -198,7 +185,6 @@ class RowAnswers:
         return b"cache-control", b"public, max-age=%d" % self._settings.cache_seconds
 
 
-@lru_cache(PLANS)
 def _kept(model: ServedModel, format_name: str, question: Strict) -> Kept:
     # Equal questions have equal texts, however they were asked: defaults are in it.
     text = f"{type(question).__name__} {question.model_dump_json(exclude={'format'})}"
@@ -220,25 +206,34 @@ async def answer_rows(exchange: Exchange, form: Form, question: Question) -> Rep
     return await answers.reply(exchange, form, question)
 
 
-def _is_short(scope: Scope, accept: bytes) -> bool:
-    """Whether to remember what was asked: what is remembered is to take little memory."""
-    return len(scope["path"]) + len(scope["query_string"]) + len(accept) <= MEMORABLE
+async def _streamed(
+    exchange: Exchange, question: Question, plan: Plan, headers: HeaderList
+) -> Reply:
+    """More rows than one answer holds at once, in a format that is written in parts."""
+    assert question.stream is not None
+    assert plan.format.in_parts is not None
+    exchange.service.limits.check("max_streamed_rows", question.num_rows, "samples")
+    rows = await _begun(question.stream(levels=plan.levels))
+    writer = plan.format.in_parts(plan.head(exchange.model, question))
+    if writer.length is not None:
+        headers.append((b"content-length", b"%d" % writer.length))
+    return Reply(200, headers, _written(writer, rows, plan))
 
 
 async def _written(
-    writer: PartWriter, parts: AsyncGenerator[Rows, None], pixels_each: int
+    writer: PartWriter, parts: AsyncGenerator[Rows, None], plan: Plan
 ) -> AsyncGenerator[Buffer, None]:
     """The parts as they are written, each off the event loop if it takes long."""
     yield writer.begin()
     async with aclosing(parts):
         async for rows in parts:
-            yield await offload(partial(writer.part, rows), rows.nbytes * pixels_each)
+            yield await offload(partial(writer.part, rows), plan.num_bytes(rows))
     yield await offload(writer.end)
 
 
-def _asked(scope: Scope, accept: bytes) -> Asked:
+def _asked(scope: Scope, headers: Mapping[bytes, bytes]) -> Asked:
     """All that an answer to a GET depends on, as it was sent."""
-    return scope["path"], scope["query_string"], accept
+    return scope["path"], scope["query_string"], headers.get(b"accept", ANY)
 
 
 async def _begun(parts: AsyncGenerator[Rows, None]) -> AsyncGenerator[Rows, None]:

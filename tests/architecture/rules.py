@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "app.logs": ["orjson", "app.settings"],
     "app.main": ["fastapi", "fastapi_offline", "starlette", "model_store", "app"],
     "app.arrays": ["numpy"],
+    "app.memory": [],
     "app.answer_cache": ["app.engine.entry", "app.metrics"],
     "app.engine": [
         "torch",
@@ -93,6 +94,7 @@ MAY_IMPORT = {
         "app.images",
         "app.latent_math",
         "app.layout",
+        "app.memory",
         "app.metrics",
         "app.routes",
         "app.service",
