@@ -48,6 +48,9 @@ def columns_for(count: int, layout: LayoutName, asked: int | None) -> int:
 def arrange(images: Levels, sheet: Sheet) -> Levels:
     """The picture [H', W', C] of `images` [N, H, W, C]; places left over are black."""
     count, height, width, channels = images.shape
+    if count == sheet.scale == 1:
+        picture: Levels = images[0]
+        return picture
     rows = ceil(count / sheet.columns)
     if missing := rows * sheet.columns - count:
         images = np.concatenate([images, np.zeros((missing, height, width, channels), np.uint8)])

@@ -43,6 +43,11 @@ def _says_more_than_the_line_before(record: logging.LogRecord) -> bool:
     return record.msg != "Application startup failed. Exiting."
 
 
+def logs_requests() -> bool:
+    """Whether requests are logged: to ask costs less than to make a line in vain."""
+    return access.isEnabledFor(logging.INFO)
+
+
 def log_request(
     method: str,
     route: str,
@@ -51,12 +56,7 @@ def log_request(
     request_id: str,
     model: str | None = None,
 ) -> None:
-    """One line on an answered request, if requests are logged.
-
-    `route` is the template, never the path: a path may hold anything.
-    """
-    if not access.isEnabledFor(logging.INFO):
-        return
+    """One line on an answered request; `route` is the template, for a path may hold anything."""
     access.info(
         "%s %s %d %.1f ms %s%s",
         method,

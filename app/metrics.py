@@ -5,7 +5,7 @@ a port, each writes files in one folder, and `/metrics` of any of them is the su
 """
 
 import os
-from functools import partial
+from functools import lru_cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -75,6 +75,8 @@ class Metrics:
         self.render_seconds = seconds(
             "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
+        # An operation's rows and seconds; looked up once, for that costs as much as to count.
+        self.batches = lru_cache(1024)(self._batches)
         self.cache_results = CacheResults(
             counter(
                 "latentd_cache_total",
@@ -101,6 +103,12 @@ class Metrics:
             "latentd_ready",
             "1 while the service takes requests, else 0.",
             multiprocess_mode="livemax",
+        )
+
+    def _batches(self, model: str, operation: str) -> tuple[Histogram, Histogram]:
+        return (
+            self.batch_rows.labels(model, operation),
+            self.batch_seconds.labels(model, operation),
         )
 
     def exposition(self) -> bytes:

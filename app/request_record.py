@@ -7,12 +7,14 @@ which even a plain one is much, writes its requests down itself.
 import re
 import secrets
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
+from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import log_request
+from app.logs import log_request, logs_requests
 from app.metrics import Metrics
 
 HEADER = "X-Request-Id"
@@ -26,29 +28,51 @@ LEGAL = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 def request_id(scope: Scope) -> str:
     """The id of the request that `scope` belongs to."""
-    return str(scope["state"]["request_id"])
+    identity: bytes = scope["state"]["request_id"]
+    return identity.decode()
 
 
 class RequestRecords:
     """Where requests are written down: their ids, their counts, their times, their lines."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # To look labels up costs as much as to count: what was looked up is kept.
-        self._requests = lru_cache(1024)(metrics.requests.labels)
-        self._seconds = lru_cache(1024)(metrics.request_seconds.labels)
+        self._metrics = metrics
+        # To look labels up costs more than to count: what was looked up is kept.
+        self._of = lru_cache(1024)(self._look_up)
 
     def begin(self, scope: Scope) -> tuple[bytes, bytes]:
         """Give the request an id, which `request_id` reads; the header that tells its client."""
-        identity = _identity(scope)
-        scope.setdefault("state", {})["request_id"] = identity.decode()
+        identity = scope.setdefault("state", {})["request_id"] = _identity(scope)
         return b"x-request-id", identity
 
     def end(self, scope: Scope, status: int, seconds: float) -> None:
         """Note the answer."""
-        method, route = scope["method"], _template(scope)
-        self._requests(method, route, status).inc()
-        self._seconds(route).observe(seconds)
-        log_request(method, route, status, seconds, request_id(scope))
+        method = scope["method"]
+        path = scope["route"].path if "route" in scope else None
+        named = "model" in scope.get("path_params", ())
+        route, add, observe = self._of(method, path, named, status)
+        add()
+        observe(seconds)
+        if logs_requests():
+            model = scope["state"].get("model")
+            log_request(method, route, status, seconds, request_id(scope), model)
+
+    def _look_up(
+        self,
+        method: str,
+        path: str | None,
+        named: bool,  # noqa: FBT001 - names cost a cached call as much again
+        status: int,
+    ) -> "_Counters":
+        route = _template(path, named=named)
+        requests = self._metrics.requests.labels(method, route, status)
+        return _Counters(route, requests.inc, self._metrics.request_seconds.labels(route).observe)
+
+
+class _Counters(NamedTuple):
+    route: str
+    add: Callable[[], None]
+    observe: Callable[[float], None]
 
 
 class RequestRecord:
@@ -96,10 +120,9 @@ def _identity(scope: Scope) -> bytes:
     return PREFIX % next(COUNT)
 
 
-def _template(scope: Scope) -> str:
+def _template(path: str | None, *, named: bool) -> str:
     """The route's template, not the path: a label is to have few values."""
-    if "route" not in scope:
+    if path is None:
         return "unknown"
     # An included router's routes do not know the prefix that they were included under.
-    prefix = "/models/{model}" if "model" in scope.get("path_params", {}) else ""
-    return prefix + str(scope["route"].path)
+    return f"/models/{{model}}{path}" if named else path

@@ -29,6 +29,9 @@ log = logging.getLogger("latentd")
 
 # The exit status of a process whose device is lost: EX_SOFTWARE of sysexits.h.
 FATAL = 70
+# Objects between two collections of the youngest. Python's default is 700: some seventeen requests,
+# most of which are still being answered when they are walked over in vain.
+YOUNG_OBJECTS = 20_000
 # What answers in progress may still take then, so that the process has ended within 3 seconds.
 LAST_ANSWERS_SECONDS = 2.5
 
@@ -67,6 +70,7 @@ class Server(uvicorn.Server):
         # all of torch's objects again and again, which shows as the slowest answers.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS)
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -84,9 +84,9 @@ class Entry:
 
     def take(self, num_rows: int, already: "Share | None" = None) -> "Share":
         """The next `num_rows` for a batch, added to those that it has `already`."""
-        share = already or Share(self, self.taken, 0)
+        first, before = (already.first, already.num_rows) if already else (self.taken, 0)
         self.taken += num_rows
-        return Share(self, share.first, share.num_rows + num_rows)
+        return Share(self, first, before + num_rows)
 
     def give_up(self) -> int:
         """Want no more rows; how many no batch had taken yet."""

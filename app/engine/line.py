@@ -29,7 +29,7 @@ class Line:
         self,
         metrics: Metrics,
         backlog: Backlog,
-        lock: threading.Condition,
+        lock: threading.Lock,
         tell: Callable[[list[Outcome]], None],
         lose: Callable[[str], None],
     ) -> None:
@@ -110,11 +110,12 @@ class Line:
                 continue
             if not entry.taken:
                 entry.started = now
-            num_rows = min(entry.left, most, space - taken)
+            left = entry.left
+            num_rows = min(left, most, space - taken)
             # Whoever comes round again, because nobody else waits, gets a larger share.
             shares[entry] = entry.take(num_rows, shares.get(entry))
             taken += num_rows
-            if entry.left:
+            if num_rows < left:
                 queue.append(entry)
         if queue:
             self._turns.append(operation)
@@ -159,9 +160,9 @@ class Line:
         for share in shares:
             if not share.first:
                 self._metrics.queue_seconds.observe(share.entry.started - share.entry.arrived)
-        labels = (operation.model, operation.name)
-        self._metrics.batch_rows.labels(*labels).observe(num_rows)
-        self._metrics.batch_seconds.labels(*labels).observe(seconds)
+        rows_of_batches, seconds_of_batches = self._metrics.batches(operation.model, operation.name)
+        rows_of_batches.observe(num_rows)
+        seconds_of_batches.observe(seconds)
         now = time.monotonic()
         with self._lock:
             # While something always waits, what lies between batches is part of the service too.
