@@ -74,7 +74,7 @@ MAY_IMPORT = {
         "app.layout",
         "app.errors",
     ],
-    "app.images": ["numpy", "PIL", "app.arrays", "app.errors"],
+    "app.images": ["numpy", "PIL", "app.arrays", "app.errors", "app.formats.png"],
     "app.service": ["numpy", "app.arrays", "app.engine", "app.latent_math", "app.errors"],
     "app.routes": [
         "fastapi",
