@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
 
@@ -69,14 +69,14 @@ def _plain_pixels(file: bytes, data_shape: tuple[int, ...]) -> Levels:
     To open a file and to find out what it is takes Pillow twice as long as to unpack a small one.
     """
     channels, height, width = data_shape
-    data = b"".join(chunk for name, chunk in _chunks(file) if name == b"IDAT")
-    num_bytes = height * (1 + width * channels)
+    data = _picture_data(file)
+    line_bytes = 1 + width * channels  # the filter's number, and the pixels
+    num_bytes = height * line_bytes
     lines = zlib.decompressobj().decompress(data, num_bytes)
     if len(lines) < num_bytes:  # Pillow would take what is missing for black
         raise ValueError(f"{len(lines)} bytes of {num_bytes}")
-    filtered: Levels = np.frombuffer(lines, np.uint8).reshape(height, -1)
-    if not filtered[:, 0].any():  # as the lines are, they are the pixels
-        return filtered[:, 1:]
+    if not lines[::line_bytes].strip(b"\0"):  # no filters: the lines are the pixels
+        return np.frombuffer(lines, np.uint8).reshape(height, line_bytes)[:, 1:]
     mode = MODES[channels]
     image = Image.frombytes(mode, (width, height), data, "zip", (mode, False))
     return np.frombuffer(image.tobytes(), np.uint8)
@@ -96,27 +96,30 @@ def _open(file: bytes, number: int, size: tuple[int, int]) -> Image.Image:
             f"{size[0]} × {size[1]}: resize it first"
         )
     if image.format == "PNG":
-        for _ in _chunks(file):
-            pass
+        _picture_data(file)
     return image
 
 
-def _chunks(file: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """A PNG's chunks, name and data, through IEND.
+def _picture_data(file: bytes) -> bytes:
+    """The data of a PNG's IDAT chunks, once every chunk through IEND is seen to be whole.
 
     Raises ValueError where the last bytes are missing or a checksum fails, which Pillow reads past.
     A chunk is its length, its name, its data, and a checksum of the latter two (PNG specification,
     section 5.3).
     """
+    view = memoryview(file)
+    parts: list[bytes] = []
     start, name = len(png.SIGNATURE), b""
     while name != b"IEND":
         name = file[start + 4 : start + 8]
         end = start + 8 + int.from_bytes(file[start : start + 4])
         check = file[end : end + 4]
-        if len(check) < 4 or zlib.crc32(memoryview(file)[start + 4 : end]) != int.from_bytes(check):
+        if len(check) < 4 or zlib.crc32(view[start + 4 : end]) != int.from_bytes(check):
             raise ValueError(f"chunk {name!r} at byte {start}")
-        yield name, file[start + 8 : end]
+        if name == b"IDAT":
+            parts.append(file[start + 8 : end])
         start = end + 4
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _in_mode(image: Image.Image, mode: str) -> Levels:
