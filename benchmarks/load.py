@@ -10,6 +10,7 @@ and are used in turn. `check` sees every answer with the index of its request, a
 """
 
 import asyncio
+import gc
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ async def closed_loop(
     What is under way at the end is waited for, so that the server is idle afterwards; not counted.
     """
     callers = _Callers(address, requests, Record(check))
+    _put_old_objects_aside()
     await callers.open(connections)
     callers.start(warm_up, seconds)
     await asyncio.sleep(warm_up + seconds)
@@ -65,11 +67,18 @@ async def open_loop(  # noqa: PLR0913 - a load has many sides, all named where t
     begins with `connections` and grows to `limit`; beyond that requests wait here, which counts.
     """
     crowd = _Crowd(address, requests, Record(check), limit)
+    _put_old_objects_aside()
     await crowd.open(connections)
     crowd.start(_arrivals(rate, seconds, seed))
     await asyncio.sleep(seconds)
     await crowd.close()
     return crowd.record.tally(crowd.opens, seconds)
+
+
+def _put_old_objects_aside() -> None:
+    """A full collection in the midst of a load would show in its tail."""
+    gc.collect()
+    gc.freeze()
 
 
 def _arrivals(rate: float, seconds: float, seed: int | None) -> list[float]:

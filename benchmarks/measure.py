@@ -4,7 +4,6 @@ Repeats go through all servers before they begin again (A B C, A B C), so that a
 machine is everyone's.
 """
 
-import gc
 import http.client
 import os
 import socket
@@ -160,8 +159,6 @@ def _check(server: Server, requests: list[bytes], checker: Checker) -> None:
 def _load(
     server: Server, requests: list[bytes], connections: int, seconds: float, check: Checker | None
 ) -> dict[str, object]:
-    gc.collect()
-    gc.freeze()  # a collection in the midst of a load would show in its tail
     began, cpu, own = time.perf_counter(), server.tree.cpu_seconds(), time.process_time()
     all_busy = machine_cpu_seconds()
     load = closed_loop(

@@ -13,6 +13,7 @@ from benchmarks.trials import (
     bulk,
     counters,
     fairness,
+    half_load,
     leavers,
     overload,
     same_bytes,
@@ -25,6 +26,7 @@ from benchmarks.trials.trial import Trial, add_place
 TRIALS: dict[str, Trial] = {
     "overload": overload.TRIAL,
     "fairness": fairness.TRIAL,
+    "half": half_load.TRIAL,
     "leavers": leavers.TRIAL,
     "bytes": same_bytes.TRIAL,
     "tally": counters.TRIAL,

@@ -27,6 +27,7 @@ from tests.factories import publish_kind
 SMALL = {
     "overload": "--works decode --models grey --times 1 --seconds 0.5 --measuring 0.2 --clients 3",
     "fairness": "--models grey --forms npy --rows 256 --seconds 0.5",
+    "half": "--models grey --measuring 0.2 --seconds 0.5",
     "leavers": "--models grey,colour --leavers 40 --neighbours 4 --longest 0.05",
     "bytes": "--models grey,colour --requests 60 --questions 30 --workers 1",
     "tally": "--models bent --requests 60 --connections 4",
