@@ -28,9 +28,6 @@ A_YEAR = 31_536_000
 ANY = b"*/*"
 # A GET as it was sent: path, query, Accept.
 Asked: TypeAlias = tuple[str, bytes, bytes]
-# What decides on the form of an answer: the model, query and Accept as sent, and what the endpoint
-# makes of the rest: the layout where the form names none, and the number of rows.
-Look: TypeAlias = tuple[ServedModel, bytes, bytes, LayoutName, int]
 # How many questions are remembered with what was found for them.
 REMEMBERED = 4096
 
@@ -51,8 +48,20 @@ class Question(NamedTuple):
     key: Strict | None = None
 
 
+class Look(NamedTuple):
+    """What decides on how an answer looks."""
+
+    model: ServedModel
+    num_rows: int
+    accept: bytes
+    format: str | None
+    layout: LayoutName
+    columns: int | None
+    scale: int
+
+
 class Plan(NamedTuple):
-    """How so many rows of a model are answered in the form that was asked for; made once."""
+    """How an answer of that look is made; found out once."""
 
     name: str  # the format's
     format: Format
@@ -156,26 +165,33 @@ class RowAnswers:
 
     def _plan(self, exchange: Exchange, form: Form, question: Question) -> Plan:
         accept = exchange.headers.get(b"accept", ANY)
-        query = exchange.scope["query_string"]
-        look = (exchange.model, query, accept, question.layout, question.num_rows)
-        return self._plans.get(look) or self._plans.keep(
-            look, self._make_plan(exchange.model, form, question, accept), len(query) + len(accept)
+        layout = form.layout or question.layout
+        look = Look(
+            exchange.model,
+            question.num_rows,
+            accept,
+            form.format,
+            layout,
+            form.columns,
+            form.scale,
         )
+        num_bytes = len(accept) + len(form.format or "")
+        return self._plans.get(look) or self._plans.keep(look, self._make_plan(look), num_bytes)
 
-    def _make_plan(self, model: ServedModel, form: Form, question: Question, accept: bytes) -> Plan:
-        data, num_rows = model.manifest.data, question.num_rows
+    def _make_plan(self, look: Look) -> Plan:
+        model, num_rows, accept, format_name, layout, columns, scale = look
+        data = model.manifest.data
         images = data.kind == "image"
-        name = choose_format(form.format, accept.decode("latin-1"), images=images)
+        name = choose_format(format_name, accept.decode("latin-1"), images=images)
         chosen = FORMATS[name]
         sheet = None
         if images:
-            columns = columns_for(num_rows, form.layout or question.layout, form.columns)
-            sheet = Sheet(columns, form.scale)
+            sheet = Sheet(columns_for(num_rows, layout, columns), scale)
             # The service refuses too many rows in its own words.
             if chosen.levels and num_rows <= self._settings.max_rows:
                 check_drawable(num_rows, data.shape, sheet, self._settings.max_pixels)
             elif chosen.draws:
-                check_drawable(1, data.shape, Sheet(1, form.scale), self._settings.max_pixels)
+                check_drawable(1, data.shape, Sheet(1, scale), self._settings.max_pixels)
         headers = [*headers_of(chosen.media_type, model), (b"vary", b"Accept")]
         return Plan(name, chosen, sheet, chosen.levels and images, headers)
 
