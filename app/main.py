@@ -160,12 +160,13 @@ def _announce(loaded: LoadedModel, metrics: Metrics) -> None:
         for operation in loaded.operations
     )
     log.info(
-        "%s: %s %s of %s, latent %s; %s",
+        "%s: %s %s of %s, latent %s, %s; %s",
         loaded.model,
         manifest.family,
         manifest.data.kind,
         "×".join(map(str, manifest.data.shape)),
         "×".join(map(str, manifest.latent_shape)),
+        loaded.precision,
         sizes,
     )
     if loaded.tolerance:

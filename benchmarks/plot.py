@@ -16,7 +16,10 @@ COLOURS = {
 
 
 def draw(results: Results, file: Path) -> None:
-    """Each server as it is fastest on all processes that were measured."""
+    """Each server as it is fastest on all processes that were measured.
+
+    Of workloads, those that were measured at several numbers of connections, if there are any.
+    """
     import matplotlib as mpl  # noqa: PLC0415 - of the training extra, and slow to import
 
     mpl.use("agg")
@@ -25,12 +28,15 @@ def draw(results: Results, file: Path) -> None:
     processes = max(row["processes"] for row in results.rows)
     rows = [row for row in results.rows if row["processes"] == processes]
     table = variants(rows)
-    workloads = [name for name in WORKLOADS if any(row["workload"] == name for row in rows)]
+    connections = {
+        name: {row["connections"] for row in rows if row["workload"] == name} for name in WORKLOADS
+    }
+    least = min(2, max(map(len, connections.values())))
+    workloads = [name for name, numbers in connections.items() if len(numbers) >= least]
     columns = min(COLUMNS, len(workloads))
     lines = -(-len(workloads) // columns)
-    figure, panels = plt.subplots(
-        lines, columns, figsize=(3.6 * columns, 2.9 * lines), squeeze=False, layout="constrained"
-    )
+    size = (max(3.6 * columns, 6.4), max(2.9 * lines, 3.6))  # the legend takes its room
+    figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat[len(workloads) :]:
         panel.set_visible(False)
     for panel, workload in zip(panels.flat, workloads, strict=False):
