@@ -42,9 +42,11 @@ class Outbox:
         waiting, self._waiting = self._waiting, []
         for cycle, whole, go_on in waiting:
             cycle.unwritten = False
-            cycle.transport.write(whole)
-            if not cycle.keep_alive:
-                cycle.transport.close()
+            # A client may have left since; to write to it would keep the others from theirs.
+            if not cycle.transport.is_closing():
+                cycle.transport.write(whole)
+                if not cycle.keep_alive:
+                    cycle.transport.close()
             go_on()
 
 

@@ -13,10 +13,14 @@ from tests.serving import environment
 MAX_BYTES = 2048
 SECONDS = 0.6
 
-# A bare application, to see what the protocol tells it: it answers at once, or to /slow never.
+# A bare application, to see what the protocol tells it: it answers at once, or to /slow never. Two that
+# ask for /lost and /kept are answered in one turn, in which /lost loses its connection.
 LISTENS_FOR_DISCONNECT = """
 import asyncio, sys, uvicorn
+from app.http_cycle import WHOLE
 from app.http_protocol import bounded
+
+pair = asyncio.Barrier(2)
 
 async def app(scope, receive, send):
     path = scope["path"]
@@ -29,6 +33,13 @@ async def app(scope, receive, send):
             assert scope["state"]["client_left"]
             print("left", path, file=sys.stderr, flush=True)
             return
+    if path in ("/lost", "/kept"):
+        await pair.wait()
+        headers = [(b"content-length", b"4")]
+        if path == "/lost":
+            send.__self__.transport.abort()
+        await send({"type": WHOLE, "status": 200, "headers": headers, "body": b"here"})
+        return
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 
@@ -128,11 +139,13 @@ def test_dripping_bytes_do_not_extend_the_time(running: Service) -> None:
         client.settimeout(0.1)
         closed = False
         while not closed:
-            client.sendall(b"G" if time.monotonic() < began + 0.1 else b"")
             try:
+                client.sendall(b"G" if time.monotonic() < began + 0.1 else b"")
                 closed = not client.recv(65536)
             except TimeoutError:
                 assert time.monotonic() < began + SECONDS + 3
+            except ConnectionResetError:  # closed while one more byte was on its way
+                closed = True
     assert time.monotonic() - began < SECONDS + 2
 
 
@@ -164,3 +177,16 @@ def test_the_application_is_told_of_a_client_that_leaves(listening: Service) -> 
         assert "left" not in listening.log
     listening.said("left /slow")
     assert "left /fast" not in listening.log
+
+
+@pytest.mark.parametrize("first", ["/lost", "/kept"])
+def test_a_client_that_leaves_keeps_nobody_from_an_answer(listening: Service, first: str) -> None:
+    url = listening.said(r"running on (http://\S+)")[1]
+    paths = ["/lost", "/kept"] if first == "/lost" else ["/kept", "/lost"]
+    with connection(url) as one, connection(url) as other:
+        clients = dict(zip(paths, (one, other), strict=True))
+        for path, client in clients.items():
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        assert clients["/kept"].recv(65536).endswith(b"here")
+        assert not until_closed(clients["/lost"])
+    assert "Exception" not in listening.log
