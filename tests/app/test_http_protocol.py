@@ -13,8 +13,8 @@ from tests.serving import environment
 MAX_BYTES = 2048
 SECONDS = 0.6
 
-# A bare application, to see what the protocol tells it: it answers at once, or to /slow never. Two that
-# ask for /lost and /kept are answered in one turn, in which /lost loses its connection.
+# A bare application, to see what the protocol tells it: it answers at once, or to /slow never.
+# Those who ask for /lost and /kept are answered in one turn, in which /lost loses its connection.
 LISTENS_FOR_DISCONNECT = """
 import asyncio, sys, uvicorn
 from app.http_cycle import WHOLE
