@@ -47,22 +47,25 @@ def encode(picture: Levels) -> bytes:
     if channels > 1:
         lines[:, 0] = FILTER_SUB
         lines[:, 1 + channels :] -= pixels[:, :-channels]
-    data = b"IDAT" + _compress(lines)
-    length = struct.pack(">I", len(data) - 4)
-    check = struct.pack(">I", zlib.crc32(data))
-    return b"".join((_head(width, height, channels), length, data, check, END))
+    return file(head(width, height, channels), _compress(lines))
+
+
+def file(head: bytes, data: bytes) -> bytes:
+    """The file of that head, whose compressed lines are `data`."""
+    return b"".join((head, _chunk(b"IDAT", data), END))
 
 
 @lru_cache(1024)
-def _head(width: int, height: int, channels: int) -> bytes:
-    """The signature and the header chunk."""
+def head(width: int, height: int, channels: int) -> bytes:
+    """The signature and the header chunk: 8 bits a channel, not interlaced."""
     return SIGNATURE + _chunk(
         b"IHDR", struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
     )
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    named = kind + data
+    return struct.pack(">I", len(data)) + named + struct.pack(">I", zlib.crc32(named))
 
 
 END = _chunk(b"IEND", b"")

@@ -1,5 +1,6 @@
 """What is read of image files: Pillow's pixels, and nothing of a file that is not whole."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -32,6 +33,8 @@ def textures(channels: int) -> dict[str, Pixels]:
         "ramp": ramp,
         "rough ramp": ramp + noise // 32,
         "runs": noise > 200,
+        # Each level alone: nothing that a reader could keep a level for is taken for it.
+        **{f"all {level}": np.full(shape, level) for level in range(256)},
     }
     return {name: np.asarray(pixels, np.uint8) for name, pixels in drawings.items()}
 
@@ -103,3 +106,17 @@ def test_data_of_too_few_lines_is_no_picture() -> None:
         short = file[:SIGNATURE_AND_HEADER] + chunk(b"IDAT", data) + chunk(b"IEND", b"")
         with pytest.raises(BadBody, match="cut off or damaged"):
             read(short)
+
+
+@pytest.mark.parametrize("channels", SHAPES)
+@pytest.mark.parametrize("before", [True, False], ids=["before the data", "after the data"])
+def test_a_file_whose_description_is_nonsense_is_read_or_refused(
+    channels: int, *, before: bool
+) -> None:
+    # Of 16 bits: of a plain file nothing but the picture is read.
+    file = png(textures(1)["ramp"].astype(np.uint16))
+    place = SIGNATURE_AND_HEADER if before else -12
+    for name in (b"iCCP", b"pHYs", b"gAMA", b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"cHRM", b"tRNS"):
+        for data in (b"", b"\0", b"name", b"name\0", b"name\0\0", b"name\0\0no stream"):
+            with contextlib.suppress(BadBody):
+                read(file[:place] + chunk(name, data) + file[place:], channels)

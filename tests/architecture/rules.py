@@ -74,7 +74,7 @@ MAY_IMPORT = {
         "app.layout",
         "app.errors",
     ],
-    "app.images": ["numpy", "PIL", "app.arrays", "app.errors", "app.formats.png"],
+    "app.images": ["numpy", "PIL", "pyspng", "app.arrays", "app.errors", "app.formats.png"],
     "app.service": ["numpy", "app.arrays", "app.engine", "app.latent_math", "app.errors"],
     "app.routes": [
         "fastapi",
@@ -112,6 +112,7 @@ SINGLE_OWNERS = {
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
     "PIL": {"app.images", "training.pictures", "training.datasets.image_folder"},
+    "pyspng": {"app.images"},
     "threading": {"app.engine.batcher", "app.engine.line", "app.server", "app.worker"},
     "asyncio.to_thread": {"app.engine.batcher", "app.worker_threads"},
     "concurrent.futures": {"app.engine.batcher"},
