@@ -71,10 +71,11 @@ class WholeResponseCycle(RequestResponseCycle):
             await super().send(cast(ASGISendEvent, message))
             return
         status, headers, body = message["status"], message["headers"], message["body"]
-        whole = self._whole(status, headers, body)
-        if whole and not (self.response_started or self.flow.write_paused or self.disconnected):
-            self._write(whole)
-            return
+        if not (self.response_started or self.flow.write_paused or self.disconnected):
+            whole = self._whole(status, headers, body)
+            if whole:
+                self._write(whole)
+                return
         await super().send({"type": "http.response.start", "status": status, "headers": headers})
         await super().send({"type": "http.response.body", "body": body, "more_body": False})
 
