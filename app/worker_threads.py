@@ -10,11 +10,6 @@ T = TypeVar("T")
 INLINE_BYTES = 262_144
 
 
-def is_quick(num_bytes: int) -> bool:
-    """Whether work that handles so many bytes is done before a thread would have begun it."""
-    return num_bytes <= INLINE_BYTES
-
-
 async def offload(work: Callable[[], T], num_bytes: int = INLINE_BYTES + 1) -> T:
     """`work()`, in a thread unless it is quick."""
-    return work() if is_quick(num_bytes) else await asyncio.to_thread(work)
+    return work() if num_bytes <= INLINE_BYTES else await asyncio.to_thread(work)

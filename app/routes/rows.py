@@ -22,7 +22,7 @@ from app.routes.reply import HeaderList, Reply, content_length, headers_of, serv
 from app.routes.wire_types import Form, Strict
 from app.service import ServedModel
 from app.settings import Settings
-from app.worker_threads import is_quick, offload
+from app.worker_threads import offload
 
 A_YEAR = 31_536_000
 ANY = b"*/*"
@@ -139,8 +139,7 @@ class RowAnswers:
         began = time.perf_counter()
         answer = Answer(plan.head(exchange.model, question), rows)
         write = partial(plan.format.write, answer)
-        num_bytes = plan.num_bytes(rows)
-        body = write() if is_quick(num_bytes) else await offload(write, num_bytes)
+        body = await offload(write, plan.num_bytes(rows))
         seconds = time.perf_counter() - began
         self._render_seconds.observe(seconds)
         headers.append(server_timing(exchange.ticket, seconds))
