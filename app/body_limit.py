@@ -16,8 +16,7 @@ def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int
 
     async def counted() -> Message:
         nonlocal received
-        # What is claimed is refused before it is read.
-        check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
+        _check_claim(claimed, max_bytes)
         message = await receive()
         received += len(message.get("body", b""))
         check_length(received, max_bytes)
@@ -28,7 +27,7 @@ def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int
 
 async def read_body(receive: Receive, claimed: bytes, max_bytes: int) -> bytes:
     """The whole body, whose Content-Length header is `claimed`; raises BodyTooLarge."""
-    check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
+    _check_claim(claimed, max_bytes)
     parts: list[bytes] = []
     received = 0
     more = True
@@ -40,6 +39,11 @@ async def read_body(receive: Receive, claimed: bytes, max_bytes: int) -> bytes:
         parts.append(part)
         more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_claim(claimed: bytes, max_bytes: int) -> None:
+    """Refuse by its Content-Length what need not be read for that."""
+    check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
 
 
 def check_length(num_bytes: int, max_bytes: int) -> None:
