@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 # Latents, noise, data: [N, *shape].
 Floats: TypeAlias = NDArray[np.float32]
+FLOAT_BYTES = 4
 # Images as pictures have them, 0 … 255: [N, H, W, C], or one [H, W, C].
 Levels: TypeAlias = NDArray[np.uint8]
 # What an operation answers: numbers, or images as levels.

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from app.arrays import Floats
+from app.arrays import FLOAT_BYTES, Floats
 from app.engine.buckets import Buckets, find_buckets
 from app.engine.device import execution_on
 from app.engine.execution import Execution, Work
@@ -20,7 +20,6 @@ from model_store import Checkpoint, Manifest, ModelId, load
 OperationName = Literal["encode", "decode", "prior"]
 # What an encoder and a decoder compute in; whatever it is, answers are float32.
 Precision = Literal["float32", "bfloat16", "float16"]
-FLOAT_BYTES = 4
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,

@@ -5,12 +5,10 @@ from math import prod
 
 import numpy as np
 
-from app.arrays import Rows
+from app.arrays import FLOAT_BYTES, Rows
 from app.formats.answer import Buffer, Head, PartWriter, Write
 
 Header = Callable[[Head], bytes]
-
-FLOAT_BYTES = 4
 
 
 def whole(header: Header) -> Write:

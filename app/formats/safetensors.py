@@ -3,9 +3,9 @@
 import json
 from math import prod
 
+from app.arrays import FLOAT_BYTES
 from app.formats.answer import Head
 
-FLOAT_BYTES = 4
 ALIGNMENT = 8
 
 
