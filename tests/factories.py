@@ -120,19 +120,24 @@ def eager(kind: str, seed: int = 0) -> nn.Module:
 
 def draft(kind: str, module: nn.Module, name: str | None = None) -> Draft:
     """The publisher's half of a manifest, with a probe of the eager module."""
+    return draft_of(name or kind, KINDS[kind], module)
+
+
+def draft_of(name: str, kind: Kind, module: nn.Module) -> Draft:
+    """The same for a module of any kind."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand((3, *KINDS[kind].data.shape), generator=generator)
-    z = torch.randn((3, *KINDS[kind].latent_shape), generator=generator)
+    x = torch.rand((3, *kind.data.shape), generator=generator)
+    z = torch.randn((3, *kind.latent_shape), generator=generator)
     with torch.no_grad():
         mean, log_var = module.encode(x)  # type: ignore[operator] # the module's own methods
         decoded = module.decode(z)  # type: ignore[operator]
     return Draft(
-        name=name or kind,
+        name=name,
         family=type(module).__name__,
-        likelihood="bernoulli" if KINDS[kind].data.kind == "image" else "gaussian",
-        data=KINDS[kind].data,
-        latent_shape=KINDS[kind].latent_shape,
-        capabilities=KINDS[kind].capabilities,
+        likelihood="bernoulli" if kind.data.kind == "image" else "gaussian",
+        data=kind.data,
+        latent_shape=kind.latent_shape,
+        capabilities=kind.capabilities,
         training=NO_TRAINING,
         probe=Probe.of(x=x, z=z, mean=mean, log_var=log_var, decoded=decoded),
     )
@@ -141,6 +146,11 @@ def draft(kind: str, module: nn.Module, name: str | None = None) -> Draft:
 def publish_kind(store: Path, kind: str, name: str | None = None, seed: int = 0) -> ModelId:
     """Script a module of `kind` and publish it under `name` (its kind's name where absent)."""
     module = eager(kind, seed)
-    file = store.parent / f"{kind}-{seed}.ts"
+    return publish_module(store, draft(kind, module, name), module)
+
+
+def publish_module(store: Path, draft: Draft, module: nn.Module) -> ModelId:
+    """Script `module` and publish it."""
+    file = store.parent / f"{draft.name}.ts"
     torch.jit.script(module).save(str(file))  # type: ignore[no-untyped-call]
-    return publish(draft(kind, module, name), file, store)
+    return publish(draft, file, store)

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model_store import DataSpec, Draft, ModelId, Probe, publish
-from tests.factories import IMAGE_RANGE, NO_TRAINING
+from model_store import DataSpec, ModelId
+from tests.factories import IMAGE_RANGE, Kind, draft_of, publish_module
 
 # Beyond it, either way, the second latent of Cliff has no finite row.
 EDGE = 3.5
@@ -55,23 +55,4 @@ def publish_odd(store: Path, name: str, data: DataSpec, kind: type[Straight] = S
     with torch.random.fork_rng():
         torch.manual_seed(0)
         module = kind(data).eval()
-        x, z = torch.rand((3, *data.shape)), torch.rand((3, 2))
-    with torch.no_grad():
-        mean, log_var = module.encode(x)
-        probe = Probe.of(x=x, z=z, mean=mean, log_var=log_var, decoded=module.decode(z))
-    file = store.parent / f"{name}.ts"
-    torch.jit.script(module).save(str(file))  # type: ignore[no-untyped-call]
-    return publish(
-        Draft(
-            name=name,
-            family=kind.__name__,
-            likelihood="bernoulli" if data.kind == "image" else "gaussian",
-            data=data,
-            latent_shape=(2,),
-            capabilities=(),
-            training=NO_TRAINING,
-            probe=probe,
-        ),
-        file,
-        store,
-    )
+    return publish_module(store, draft_of(name, Kind(kind, data, (2,)), module), module)
