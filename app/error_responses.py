@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from app import errors
 from app.request_record import request_id
@@ -46,42 +47,54 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
 }
 
 
+class Told(NamedTuple):
+    """A problem as it is answered."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
 def register(app: FastAPI) -> None:
     """Let `app` answer every error as a problem."""
-    app.add_exception_handler(errors.LatentdError, _domain_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _unexpected_error)
+    for kind in (errors.LatentdError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, _handle)
 
 
-async def response_to(request: Request, error: Exception) -> Response:
-    """The answer to an error, where no exception handler of FastAPI's stands."""
+async def _handle(request: Request, error: Exception) -> Response:
+    told = tell(request.scope, error)
+    response = Response(told.body, told.status)
+    response.raw_headers = told.headers
+    return response
+
+
+def tell(scope: Scope, error: Exception) -> Told:
+    """The answer to an error of whatever kind."""
     if isinstance(error, errors.LatentdError):
-        return await _domain_error(request, error)
+        return _domain_error(scope, error)
     if isinstance(error, RequestValidationError):
-        return await _validation_error(request, error)
+        return _validation_error(scope, error)
     if isinstance(error, HTTPException):
-        return await _http_error(request, error)
-    return await _unexpected_error(request, error)
+        return _http_error(scope, error)
+    # Starlette raises the error again once this is sent, so the server logs the traceback.
+    detail = "the service failed on this request; its log has the reason under this request_id"
+    return _told(scope, Problem(500, "Internal Server Error"), detail)
 
 
-def problem_response(
-    request: Request,
-    problem: Problem,
-    detail: str,
-    headers: dict[str, str] | None = None,
-    **extensions: object,
-) -> Response:
+def _told(scope: Scope, problem: Problem, detail: str, **extensions: object) -> Told:
     """An RFC 9457 answer; docs/http.md has a row for each `type`."""
-    body = {
-        "type": problem_type(problem),
-        "title": problem.title,
-        "status": problem.status,
-        "detail": detail,
-        "request_id": request_id(request.scope),
-        **extensions,
-    }
-    return Response(orjson.dumps(body), problem.status, headers, MEDIA_TYPE)
+    body = orjson.dumps(
+        {
+            "type": problem_type(problem),
+            "title": problem.title,
+            "status": problem.status,
+            "detail": detail,
+            "request_id": request_id(scope),
+            **extensions,
+        }
+    )
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    return Told(problem.status, headers, body)
 
 
 def problem_type(problem: Problem) -> str:
@@ -91,22 +104,21 @@ def problem_type(problem: Problem) -> str:
     return "urn:latentd:problem:" + problem.title.lower().replace(" ", "-")
 
 
-async def _domain_error(request: Request, error: Exception) -> Response:
-    problem = PROBLEMS[type(error)]  # type: ignore[index] # registered for LatentdError alone
-    headers = {}
+def _domain_error(scope: Scope, error: errors.LatentdError) -> Told:
+    problem = PROBLEMS[type(error)]
+    told = _told(scope, problem, str(error))
     if isinstance(error, errors.Overloaded):
-        headers["Retry-After"] = str(max(1, ceil(error.retry_after)))
+        told.headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after))))
     # Refusals are counted; a line for each would cost more than the refusal, when it matters most.
-    if problem.status in (500, 503) and not isinstance(error, errors.Overloaded):
-        log.warning("%s %s: %s", request.method, request.url.path, error)
-    return problem_response(request, problem, str(error), headers)
+    elif problem.status in (500, 503):
+        log.warning("%s %s: %s", scope["method"], scope["path"], error)
+    return told
 
 
-async def _validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+def _validation_error(scope: Scope, error: RequestValidationError) -> Told:
     fields = [_field(part) for part in error.errors()]
     detail = "; ".join(f"{part['field']}: {part['message']}" for part in fields[:5])
-    return problem_response(request, Problem(422, "Invalid request"), detail, errors=fields)
+    return _told(scope, Problem(422, "Invalid request"), detail, errors=fields)
 
 
 def _field(part: dict[str, Any]) -> dict[str, str]:
@@ -125,18 +137,13 @@ def _place(location: Sequence[str | int]) -> str:
     return ".".join(str(part) for part in location[1:]) or str(location[0])
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+def _http_error(scope: Scope, error: HTTPException) -> Told:
     detail = error.detail
     if error.status_code == 404:
         detail = "there is nothing at this path; the endpoints are listed at /docs"
     elif error.status_code == 405:
-        detail = f"this path does not take {request.method}; see /docs"
-    problem = Problem(error.status_code, HTTP_PHRASES[error.status_code])
-    return problem_response(request, problem, detail, dict(error.headers or {}))
-
-
-async def _unexpected_error(request: Request, _error: Exception) -> Response:
-    # Starlette raises the error again once this is sent, so the server logs the traceback.
-    detail = "the service failed on this request; its log has the reason under this request_id"
-    return problem_response(request, Problem(500, "Internal Server Error"), detail)
+        detail = f"this path does not take {scope['method']}; see /docs"
+    told = _told(scope, Problem(error.status_code, HTTP_PHRASES[error.status_code]), detail)
+    for name, value in (error.headers or {}).items():
+        told.headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
+    return told

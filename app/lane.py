@@ -9,12 +9,11 @@ import logging
 import time
 from collections.abc import Awaitable, Iterable, Sequence
 
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.error_responses import response_to
+from app.error_responses import tell
 from app.errors import ClientGone, LatentdError
 from app.request_record import RequestRecords
 from app.routes.lean_route import LeanRoute
@@ -70,7 +69,7 @@ class Lane:
                 reply = self._answers.again(scope) if scope["method"] == "GET" else None
                 reply = reply or await route.answer(scope, receive)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all of it is told
-                reply = await _problem(scope, error)
+                reply = _problem(scope, error)
             reply.headers.append(header)
             if self._vary_by_origin:
                 MutableHeaders(raw=reply.headers).add_vary_header("Origin")
@@ -104,7 +103,7 @@ class Lane:
         return route
 
 
-async def _problem(scope: Scope, error: BaseException) -> Reply:
+def _problem(scope: Scope, error: BaseException) -> Reply:
     """What kept a route from answering, as an answer; raises it again if the server ends it all."""
     if isinstance(error, asyncio.CancelledError):
         if not scope["state"].get(CLIENT_LEFT):
@@ -114,5 +113,5 @@ async def _problem(scope: Scope, error: BaseException) -> Reply:
     elif not isinstance(error, FORESEEN):
         log.error("%s %s", scope["method"], scope["path"], exc_info=error)
     assert isinstance(error, Exception)
-    response = await response_to(Request(scope), error)
-    return Reply(response.status_code, response.raw_headers, (bytes(response.body),))
+    status, headers, body = tell(scope, error)
+    return Reply(status, headers, (body,))

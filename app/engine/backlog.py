@@ -14,7 +14,8 @@ class Backlog:
     """Rows that wait and bytes that they and their answers take, against their limits."""
 
     def __init__(self, metrics: Metrics, *, max_rows: int, max_bytes: int) -> None:
-        self._metrics = metrics
+        self._queued_rows = metrics.queued_rows
+        self._refused = metrics.dropped.labels("overloaded")
         self._max_rows = max_rows
         self._max_bytes = max_bytes
         self._rows = 0
@@ -51,7 +52,7 @@ class Backlog:
 
     def refuse(self, why: str) -> None:
         """Raise Overloaded; `retry_after` is what the rows now waiting need."""
-        self._metrics.dropped.labels("overloaded").inc()
+        self._refused.inc()
         raise Overloaded(f"{why}; try again later", retry_after=self._seconds() or 1.0)
 
     def grow(self, num_rows: int, num_bytes: int) -> None:
@@ -61,7 +62,7 @@ class Backlog:
 
     def show(self) -> None:
         """Let the gauge say how much waits: once a turn of the loop and once a batch."""
-        self._metrics.queued_rows.set(self._rows)
+        self._queued_rows.set(self._rows)
 
     def served(self, num_rows: int, seconds: float) -> None:
         """Note that the device had `num_rows` served `seconds` after it could begin them."""
