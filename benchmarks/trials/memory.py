@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.trials.service import Service
 
@@ -52,15 +53,22 @@ def reading(service: Service) -> Reading:
 
 
 def growth(readings: list[Reading]) -> tuple[float, float]:
-    """MB an hour and descriptors an hour, by a line through the second half; NaN for too few.
+    """MB an hour and descriptors an hour, of the second half; NaN for too few.
 
-    While a worker is replaced there is one more of them: such readings are left out.
+    While a worker is replaced there is one more of them: such readings are left out. A new one has
+    its pages before it is one more or after it was, so a few readings stand out even so: the slope
+    is the median of those between any two (Theil 1950, Sen 1968), which they hardly move.
     """
     usual = Counter(each.processes for each in readings).most_common(1)
     half = [each for each in readings[len(readings) // 2 :] if each.processes == usual[0][0]]
     if len(half) < 2:
         return float("nan"), float("nan")
-    hours = [(each.moment - half[0].moment) / 3600 for each in half]
-    memory = np.polyfit(hours, [each.memory / MEGA for each in half], 1)
-    descriptors = np.polyfit(hours, [each.descriptors for each in half], 1)
-    return float(memory[0]), float(descriptors[0])
+    hours = np.array([each.moment for each in half]) / 3600
+    memory = np.array([each.memory for each in half]) / MEGA
+    descriptors = np.array([each.descriptors for each in half])
+    return _slope(hours, memory), _slope(hours, descriptors)
+
+
+def _slope(x: NDArray[Any], y: NDArray[Any]) -> float:
+    first, second = np.triu_indices(len(x), 1)
+    return float(np.median((y[second] - y[first]) / (x[second] - x[first])))
