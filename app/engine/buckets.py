@@ -37,8 +37,13 @@ class Buckets(NamedTuple):
 
 
 def candidates(max_rows: int) -> list[int]:
-    """1, 2, 4 … below `max_rows`, and `max_rows` itself."""
-    return [2**power for power in range(max_rows.bit_length()) if 2**power < max_rows] + [max_rows]
+    """1, 2, 3, 4, 6, 8, 12 … below `max_rows`, and `max_rows` itself.
+
+    A batch is filled up by less than half of its rows; with powers of two alone, by up to as many.
+    """
+    powers = [2**power for power in range(max_rows.bit_length())]
+    sizes = {size for power in powers for size in (power, 3 * power) if size < max_rows}
+    return [*sorted(sizes), max_rows]
 
 
 def find_buckets(

@@ -5,14 +5,19 @@ import torch
 from torch import nn
 
 from app.arrays import Floats
-from app.engine.buckets import candidates, find_buckets
+from app.engine.buckets import Buckets, candidates, find_buckets
 from app.engine.execution import OnCpu
 
 
-def test_candidates_are_powers_of_two_up_to_the_largest() -> None:
+def test_candidates_rise_to_the_largest_and_leave_less_than_half_to_be_filled_up() -> None:
     assert candidates(1) == [1]
-    assert candidates(64) == [1, 2, 4, 8, 16, 32, 64]
-    assert candidates(48) == [1, 2, 4, 8, 16, 32, 48]
+    assert candidates(64) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64]
+    for largest in range(1, 200):
+        sizes = candidates(largest)
+        assert sizes == sorted(set(sizes))
+        assert sizes[-1] == largest
+        for num_rows in range(1, largest + 1):
+            assert Buckets(tuple(sizes)).fit(num_rows) < 1.5 * num_rows
 
 
 def test_sizes_that_round_differently_are_left_out() -> None:
@@ -20,7 +25,7 @@ def test_sizes_that_round_differently_are_left_out() -> None:
         return rows * np.float32(1 + 1e-6) if len(rows) < 4 else rows
 
     buckets = find_buckets(run, (5,), 16)
-    assert buckets.sizes == (4, 8, 16)
+    assert buckets.sizes == (4, 6, 8, 12, 16)
     assert buckets.exact
 
 
@@ -31,7 +36,7 @@ def test_a_size_whose_rows_depend_on_their_place_is_not_used() -> None:
         return rows + np.float32(1e-6) * np.arange(len(rows), dtype=np.float32)[:, None]
 
     buckets = find_buckets(run, (3,), 48)
-    assert buckets.sizes == (1, 2, 4)
+    assert buckets.sizes == (1, 2, 3, 4, 6)
     assert buckets.exact
 
 
@@ -42,7 +47,7 @@ def test_a_device_that_does_not_repeat_itself_is_reported_with_how_far_it_strays
         return rows + np.float32(0.01) * noise.random(rows.shape, dtype=np.float32)
 
     buckets = find_buckets(run, (3,), 8)
-    assert buckets.sizes == (1, 2, 4, 8)
+    assert buckets.sizes == (1, 2, 3, 4, 6, 8)
     assert not buckets.exact
     assert 0.001 < buckets.tolerance < 0.01
 
@@ -61,7 +66,7 @@ def test_a_real_layer_agrees_in_the_sizes_that_were_chosen() -> None:
     buckets = find_buckets(run, (20,), 64)
     rows = np.random.default_rng(1).standard_normal((64, 20), dtype=np.float32)
     whole = run(rows[: buckets.sizes[-1]])
-    for count in (1, 3, min(10, len(whole))):
+    for count in range(1, len(whole) + 1):
         # Shorter than its bucket: the rest is left over from the batch before.
         execution.stage[:count] = rows[:count]
         part = execution.run(buckets.fit(count), values=True, levels=False).values
@@ -71,4 +76,4 @@ def test_a_real_layer_agrees_in_the_sizes_that_were_chosen() -> None:
 
 def test_fit_is_the_smallest_size_that_holds_the_rows() -> None:
     buckets = find_buckets(lambda rows: rows, (1,), 8)
-    assert [buckets.fit(n) for n in (1, 2, 3, 5, 8)] == [1, 2, 4, 8, 8]
+    assert [buckets.fit(n) for n in (1, 2, 3, 5, 8)] == [1, 2, 3, 6, 8]
