@@ -79,12 +79,11 @@ class AnswerCache:
             making.set_result(made)
 
     def _keep(self, key: Key, body: Body) -> None:
-        # A part may be a view of the batch that it was computed in, all of which it would keep.
-        body = tuple(bytes(part) for part in body)
         size = _size(body)
         if size > self._max_bytes // LARGEST_PART:
             return
-        self._kept[key] = body
+        # A part may be a view of the batch that it was computed in, all of which it would keep.
+        self._kept[key] = tuple(bytes(part) for part in body)
         self._bytes += size
         while self._bytes > self._max_bytes:
             _, oldest = self._kept.popitem(last=False)
