@@ -6,12 +6,16 @@ kernel serves, a row's result depends on neither its neighbours nor its position
 runs only in shapes that were seen to agree, and a short batch is filled up to one of them.
 """
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from app.arrays import Floats
+from app.engine.execution import OUT_OF_MEMORY
+
+log = logging.getLogger("latentd")
 
 # Warm state is per shape and per thread, and the profiling executor settles on the second run
 # (pytorch#27902); the comparison must see what serving will see.
@@ -53,7 +57,8 @@ def find_buckets(
 
     A size agrees with itself if a row's result is the same wherever in the batch it stands; some
     narrow products fail that, and then smaller batches are what exactness costs. Where not even
-    single rows repeat, every size is given, with the tolerance that was measured.
+    single rows repeat, every size is given, with the tolerance that was measured. Sizes that the
+    device has no memory for are left out.
 
     `run` maps [B, *row_shape] to [B, …] with independent rows. To be called on the thread that will
     serve: it warms every size there.
@@ -62,8 +67,16 @@ def find_buckets(
     rows = np.random.default_rng(0).random((max_rows, *row_shape), dtype=np.float32)
     # Moved by one row, so that no row stands where it stood.
     moved = np.roll(rows, 1, axis=0)
-    sizes = candidates(max_rows)
-    answers = {size: _in_batches(run, moved[: max(size, PROOF_ROWS)], size) for size in sizes}
+    answers: dict[int, Floats] = {}
+    for size in candidates(max_rows):
+        try:
+            answers[size] = _in_batches(run, moved[: max(size, PROOF_ROWS)], size)
+        except OUT_OF_MEMORY:
+            if not answers:
+                raise
+            log.warning("no memory for a batch of %d rows: %d at most", size, max(answers))
+            break
+    sizes = list(answers)
     difference = 0.0
     for largest in reversed(sizes):
         expected = np.roll(_in_batches(run, rows, largest), 1, axis=0)

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from app.arrays import Floats, Levels
 
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+
 
 class Work(NamedTuple):
     """What is to be executed."""

@@ -8,17 +8,14 @@ that are known to work are tried: if those fail too, the device is lost, not the
 import logging
 
 import numpy as np
-import torch
 
 from app.arrays import Rows
 from app.engine.entry import Share
-from app.engine.execution import Answers
+from app.engine.execution import OUT_OF_MEMORY, Answers
 from app.engine.loaded_model import Operation
 from app.errors import DeviceFailed, LatentdError
 
 log = logging.getLogger("latentd")
-
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
 
 def run_shares(operation: Operation, shares: list[Share]) -> list[Rows | LatentdError]:

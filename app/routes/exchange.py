@@ -36,7 +36,7 @@ class Exchange:
         state = scope["app"].state
         self.scope = scope
         self._receive = receive
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers = headers_in(scope)
         self.service: LatentService = state.service
         self.settings: Settings = state.settings
         reference = scope["path_params"].get("model")
@@ -72,6 +72,16 @@ class Exchange:
                 "seconds above 0"
             )
         return min(seconds, longest)
+
+
+def headers_in(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers; lines of one name are one list (RFC 9110, section 5.3)."""
+    lines: list[tuple[bytes, bytes]] = scope["headers"]
+    headers = dict(lines)
+    if len(headers) < len(lines):
+        for name in headers:
+            headers[name] = b", ".join(value for other, value in lines if other == name)
+    return headers
 
 
 async def _in_the_lane() -> None:

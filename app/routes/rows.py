@@ -17,7 +17,7 @@ from app.formats import FORMATS, RENDERER, Answer, Buffer, Format, Head, PartWri
 from app.layout import LayoutName, Sheet, check_drawable, columns_for
 from app.memory import Memory
 from app.metrics import Metrics
-from app.routes.exchange import TIMEOUT_HEADER, Exchange
+from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
 from app.routes.reply import HeaderList, Reply, content_length, headers_of, server_timing
 from app.routes.wire_types import Form, Strict
 from app.service import ServedModel
@@ -150,7 +150,7 @@ class RowAnswers:
 
         The shortest way there is: nothing is parsed, nothing is chosen anew.
         """
-        headers = dict(scope["headers"])
+        headers = headers_in(scope)
         known = self._known.get(_asked(scope, headers))
         if known is None or TIMEOUT_HEADER in headers:
             return None

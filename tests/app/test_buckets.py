@@ -1,6 +1,7 @@
 """Which batch sizes may be used: those whose rows agree bit for bit, found by trying."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -38,6 +39,23 @@ def test_a_size_whose_rows_depend_on_their_place_is_not_used() -> None:
     buckets = find_buckets(run, (3,), 48)
     assert buckets.sizes == (1, 2, 3, 4, 6)
     assert buckets.exact
+
+
+def test_sizes_that_there_is_no_memory_for_are_left_out() -> None:
+    def run(rows: Floats) -> Floats:
+        if len(rows) > 20:
+            raise torch.OutOfMemoryError
+        return rows
+
+    assert find_buckets(run, (5,), 64).sizes == (1, 2, 3, 4, 6, 8, 12, 16)
+
+
+def test_a_device_without_memory_for_one_row_is_an_error() -> None:
+    def run(_rows: Floats) -> Floats:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        find_buckets(run, (5,), 64)
 
 
 def test_a_device_that_does_not_repeat_itself_is_reported_with_how_far_it_strays() -> None:

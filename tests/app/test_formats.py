@@ -77,6 +77,12 @@ def test_an_accept_that_nothing_meets_is_refused(client: httpx.Client) -> None:
     assert "video/mp4" in problem(answer, 406)
 
 
+def test_an_accept_on_several_lines_is_one_list(client: httpx.Client) -> None:
+    lines = [("Accept", "application/json;q=0.5"), ("Accept", "image/png;q=0.1")]
+    answer = client.get("/sample?n=1&seed=1", headers=lines)
+    assert answer.headers["Content-Type"] == "application/json"
+
+
 @pytest.mark.parametrize(
     ("accept", "images", "chosen"),
     [
