@@ -1,6 +1,7 @@
 """A store with a small model of each kind, and one service on it for all route tests."""
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,17 @@ def problem(answer: httpx.Response, status: int) -> str:
     assert body["status"] == status
     assert body["request_id"] == answer.headers["X-Request-Id"]
     return str(body["detail"])
+
+
+def counted(text: str, metric: str) -> dict[str, float]:
+    """The values of a metric by its labels, as /metrics writes them."""
+    found = re.findall(rf"^{metric}(?:{{(.*)}})? (\S+)$", text, re.MULTILINE)
+    return {labels: float(value) for labels, value in found}
+
+
+def cache_results(text: str) -> dict[str, float]:
+    """How often the cache had which result."""
+    return {
+        labels.removeprefix('result="').rstrip('"'): value
+        for labels, value in counted(text, "latentd_cache_total").items()
+    }
