@@ -269,4 +269,4 @@ def test_a_zip_takes_little_memory(bulk: httpx.Client, streaming: Service) -> No
         for number, _ in enumerate(answer.iter_raw()):
             if number % 100 == 0:
                 most = max(most, memory(streaming.process.pid) - before)
-    assert most < n * 500
+    assert most < 12 * MEGABYTE + n * 56
