@@ -14,7 +14,7 @@ from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
 from training.evaluate import Estimate
-from training.likelihoods import Likelihood
+from training.likelihoods import DISCRETE, Likelihood
 from training.objective import bits_per_dimension
 from training.streams import stream
 from training.vae import VAE
@@ -43,7 +43,7 @@ def figures_of(estimate: Estimate, likelihood: Likelihood, dimensions: int) -> t
         Figure(name="rate", value=estimate.rate, unit="nats", estimator=rate),
         Figure(name="distortion", value=estimate.distortion, unit="nats", estimator=draws),
     ]
-    if likelihood.discrete:
+    if likelihood.support in DISCRETE:
         bits = bits_per_dimension(estimate.nll, dimensions)
         figures.append(
             Figure(name="nll_bits", value=bits, unit="bits/dim", estimator=estimate.estimator)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from training.errors import ConfigError
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS, Kind
 from training.priors import PRIORS
@@ -17,13 +18,23 @@ COLOUR = (3, 7, 9)
 VECTOR = (6,)
 LATENT = 3
 
+
+def takes_vectors(likelihood: str) -> bool:
+    """Whether it describes vectors too, and not images alone."""
+    try:
+        LIKELIHOODS[likelihood]("vectors", 1.0)
+    except ConfigError:
+        return False
+    return True
+
+
 # Every pair of family and likelihood on every shape that they take.
 MODELS = [
     (family, likelihood, shape)
     for family in FAMILIES
     for likelihood in LIKELIHOODS
     for shape in (GREY, COLOUR, VECTOR)
-    if len(shape) == 3 or not (family == "convolutional" or likelihood.startswith("bernoulli"))
+    if len(shape) == 3 or (family != "convolutional" and takes_vectors(likelihood))
 ]
 
 

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from training.errors import ConfigError
 from training.likelihoods.likelihood import Likelihood
-from training.likelihoods.squash import Kind
 
 
 class Bernoulli(Likelihood):
@@ -17,15 +15,7 @@ class Bernoulli(Likelihood):
     2016), so that the model never sees the same picture twice.
     """
 
-    discrete = True
-
-    def __init__(self, kind: Kind) -> None:
-        super().__init__()
-        if kind != "image":
-            raise ConfigError(
-                "a Bernoulli likelihood describes pixels in [0, 1], and these rows are vectors: "
-                "choose likelihood=gaussian_learned or likelihood=gaussian"
-            )
+    support = "binary"
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
         """Σ x·logit − log(1 + exp logit), the negative binary cross-entropy: → [N]."""

@@ -21,7 +21,7 @@ class Gaussian(Likelihood):
     """What the Gaussians share; they differ in where log σ comes from."""
 
     def __init__(self, kind: Kind) -> None:
-        super().__init__()
+        super().__init__(kind)
         self.squash = SQUASH[kind]()
         # Attributes, because TorchScript does not see a module's globals.
         self.half_log_2_pi = HALF_LOG_2_PI

@@ -3,8 +3,18 @@
 `log_prob` and `mean` go into the checkpoint, so they keep to what TorchScript understands.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
+
+from training.errors import ConfigError
+from training.likelihoods.squash import Kind
+
+Support = Literal["binary", "levels", "unit", "real"]
+DISCRETE: tuple[Support, ...] = ("binary", "levels")
+"""Where `log_prob` is the logarithm of a probability, so that bits per dimension mean something;
+elsewhere it is a density's and depends on the data's units."""
 
 
 class Likelihood(nn.Module):
@@ -13,9 +23,18 @@ class Likelihood(nn.Module):
     parameters_per_dimension: int = 1
     """How many numbers the decoder gives for each dimension of a row."""
 
-    discrete: bool = False
-    """Whether `log_prob` is the logarithm of a probability, so that bits per dimension mean
-    something; otherwise it is a density's and depends on the data's units."""
+    support: Support = "real"
+    """The values that it gives probability to: 0 and 1; the 256 levels k / 255 of 8 bits; all of
+    [0, 1]; all real numbers. Vectors have the last alone."""
+
+    def __init__(self, kind: Kind) -> None:
+        """Raises ConfigError where rows of that kind have other values."""
+        super().__init__()
+        if kind == "vectors" and self.support != "real":
+            raise ConfigError(
+                f"{type(self).__name__} describes pixels in [0, 1], and these rows are vectors: "
+                "choose likelihood=gaussian_learned or likelihood=gaussian"
+            )
 
     def log_prob(self, parameters: Tensor, x: Tensor) -> Tensor:
         """log p(x | z) in nats, summed over the data dimensions.
