@@ -15,6 +15,7 @@ from training.datasets import DATASETS
 from training.errors import ConfigError
 from training.families import ACTIVATIONS, FAMILIES
 from training.likelihoods import LIKELIHOODS
+from training.objectives import OBJECTIVES
 from training.priors import PRIORS
 from training.schedules import SCHEDULES
 
@@ -93,8 +94,24 @@ class RunConfig(BaseModel):
     prior: Annotated[str, _one_of(PRIORS)] = Field("normal", description=f"p(z): {_listed(PRIORS)}")
 
     # Objective and optimization
+    objective: Annotated[str, _one_of(OBJECTIVES)] = Field(
+        "elbo", description=f"what is minimized: {_listed(OBJECTIVES)}"
+    )
+    draws: Positive = Field(1, description="posterior draws a row and step, the K of iwae and dreg")
     beta: NonNegative = Field(1.0, description="weight of the rate in the loss")
-    beta_warmup: NonNegative = Field(0.0, description="epochs in which beta rises from 0")
+    beta_warmup: NonNegative = Field(
+        0.0,
+        description="epochs in which beta rises from 0, or with objective=capacity the capacity",
+    )
+    beta_cycles: Positive = Field(
+        1, description="parts of the run that each begin with such a rise"
+    )
+    free_bits: NonNegative = Field(
+        0.0, description="nats of rate a dimension that cost nothing, with objective=free_bits"
+    )
+    capacity: NonNegative = Field(
+        0.0, description="nats that the rate is held at, with objective=capacity"
+    )
     epochs: Positive = Field(20, description="passes over the training rows")
     batch_size: Positive = Field(128, description="rows of a step")
     learning_rate: Rate = Field(1e-3, description="Adam's step size, at its highest")

@@ -128,3 +128,8 @@ def _draw(
     # The density of z is that of its noise over the volume that σ stretches it to.
     log_posterior = standard_normal(noise.flatten(0, 1)).view(draws, len(x)) - 0.5 * log_var.sum(1)
     return log_p, log_p + log_prior - log_posterior
+
+
+def bits_per_dimension(nats: float, dimensions: int) -> float:
+    """Nats of a whole row as bits for each of its dimensions."""
+    return nats / (dimensions * math.log(2.0))

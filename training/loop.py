@@ -9,9 +9,9 @@ from torch import Tensor
 
 from training.config import RunConfig
 from training.errors import TrainingDiverged
-from training.objective import Elbo, elbo, warm_up
+from training.objectives import OBJECTIVES, Objective, Options, Terms
 from training.run_state import RunState, average
-from training.schedules import SCHEDULES
+from training.schedules import SCHEDULES, warmth
 from training.streams import stream
 
 
@@ -39,27 +39,37 @@ def train(state: RunState, rows: Tensor, config: RunConfig, watcher: Watcher) ->
     Returns early, between two steps, when the watcher says so.
     """
     steps = steps_per_epoch(len(rows), config.batch_size)
+    objective = objective_of(config)
     for epoch in range(state.step // steps, config.epochs):
         order = torch.randperm(len(rows), generator=stream(config.seed, "order", epoch))
         batches = torch.split(order.to(rows.device), config.batch_size)[:steps]
         for batch in batches[state.step % steps :]:
             if watcher.should_stop():
                 return
-            _step(state, rows[batch], config, steps)
+            _step(state, rows[batch], config, steps, objective)
             watcher.stepped(state)
         means = _close_epoch(state, config, steps)
         watcher.epoch_done(state, epoch + 1, means)
 
 
-def _step(state: RunState, x: Tensor, config: RunConfig, steps: int) -> None:
+def objective_of(config: RunConfig) -> Objective:
+    """The configured one."""
+    options = Options(config.beta, config.draws, config.free_bits, config.capacity)
+    return OBJECTIVES[config.objective](options)
+
+
+def _step(state: RunState, x: Tensor, config: RunConfig, steps: int, objective: Objective) -> None:
     began = time.perf_counter()
     noise_stream = stream(config.seed, "noise", state.step, x.device)
     x = state.vae.likelihood.observe(x, noise_stream)
-    noise = torch.randn(len(x), config.latent_dim, generator=noise_stream, device=x.device)
+    wanted = (config.draws, len(x), config.latent_dim)
+    noise = torch.randn(wanted, generator=noise_stream, device=x.device)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(config, state.step, steps)
     state.optimizer.zero_grad()
-    terms = elbo(state.vae, x, noise, warm_up(config.beta, state.step / steps, config.beta_warmup))
+    epoch = state.step / steps
+    warm = warmth(epoch, config.epochs, config.beta_warmup, config.beta_cycles)
+    terms = objective(state.vae, x, noise, warm)
     _refuse_nonsense(terms, state.step, steps)
     terms.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     if config.gradient_clip is not None:
@@ -79,7 +89,7 @@ def learning_rate(config: RunConfig, step: int, steps: int) -> float:
     return config.learning_rate * SCHEDULES[config.schedule](min(1.0, progress))
 
 
-def _refuse_nonsense(terms: Elbo, step: int, steps: int) -> None:
+def _refuse_nonsense(terms: Terms, step: int, steps: int) -> None:
     loss, rate, distortion = (float(term.detach()) for term in terms)
     if math.isfinite(loss):
         return

@@ -13,9 +13,8 @@ from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
 from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
-from training.evaluate import Estimate
+from training.evaluate import Estimate, bits_per_dimension
 from training.likelihoods import DISCRETE, Likelihood
-from training.objective import bits_per_dimension
 from training.streams import stream
 from training.vae import VAE
 

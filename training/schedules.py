@@ -1,6 +1,7 @@
-"""How the learning rate moves over a run: functions of the fraction done, so nothing to save.
+"""How the learning rate and the objective move over a run: functions of how far it is, so that
+there is nothing to save.
 
-Each maps progress in [0, 1] to a factor of the configured (highest) learning rate.
+Each schedule maps progress in [0, 1] to a factor of the configured (highest) learning rate.
 """
 
 import math
@@ -32,3 +33,14 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "cosine": cosine,
     "one_cycle": one_cycle,
 }
+
+
+def warmth(epoch: float, epochs: int, warmup: float, cycles: int) -> float:
+    """How warm the objective is at a moment of the run (in epochs, with its fraction): from 0 to 1
+    within `warmup` epochs, at the beginning of each of `cycles` equal parts of the run.
+
+    Once: Sønderby et al., "Ladder Variational Autoencoders" (NIPS 2016), section 2.3. In cycles: Fu
+    et al., "Cyclical Annealing Schedule" (NAACL 2019).
+    """
+    within = epoch % (epochs / cycles)
+    return min(1.0, within / warmup) if warmup else 1.0

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "training.families": ["torch", "training.families", "training.errors"],
     "training.priors": ["torch", "training.priors", "training.errors"],
     "training.vae": ["torch", "training.likelihoods", "training.priors"],
+    "training.objectives": ["torch", "training.objectives", "training.priors", "training.vae"],
     "app": [
         "fastapi",
         "starlette",

@@ -11,7 +11,7 @@ from training import export
 from training.errors import ConfigError, ExportError
 from training.families import FAMILIES
 from training.likelihoods import LIKELIHOODS
-from training.objective import elbo
+from training.objectives import OBJECTIVES, Options
 from training.vae import VAE
 
 EVERY = pytest.mark.parametrize(("family", "likelihood", "shape"), MODELS)
@@ -42,7 +42,7 @@ def test_the_gradient_reaches_every_parameter(
     family: str, likelihood: str, shape: tuple[int, ...]
 ) -> None:
     vae = model(family, likelihood, shape)
-    loss = elbo(vae, rows(8, shape), torch.randn(8, LATENT), beta=1.0).loss
+    loss = OBJECTIVES["elbo"](Options())(vae, rows(8, shape), torch.randn(1, 8, LATENT), 1.0).loss
     torch.autograd.backward(loss)
     for name, parameter in vae.named_parameters():
         assert parameter.grad is not None, name

@@ -33,4 +33,9 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
 
     Kingma & Welling 2014, appendix B.
     """
-    return 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var).sum(1)
+    return kl_by_dimension(mean, log_var).sum(1)
+
+
+def kl_by_dimension(mean: Tensor, log_var: Tensor) -> Tensor:
+    """The same of every dimension alone: [N, D] → [N, D]."""
+    return 0.5 * (mean.square() + log_var.exp() - 1.0 - log_var)

@@ -1,0 +1,58 @@
+"""The importance-weighted bound −log (1/K) Σₖ wₖ, wₖ = p(x, zₖ) / q(zₖ | x), tighter with each k.
+
+Burda, Grosse & Salakhutdinov, "Importance Weighted Autoencoders" (ICLR 2016), equations 8 and 14.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from training.objectives.objective import Drawn, Options, Terms, draw
+from training.vae import VAE
+
+
+class ImportanceWeighted:
+    """The bound and its own gradient; for one draw a row, −ELBO with a rate by the draws."""
+
+    def __init__(self, options: Options) -> None:
+        self._beta = options.beta
+
+    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+        """See Objective: while the run warms up, p(z) / q(z | x) is taken to a rising power β."""
+        drawn = draw(vae, x, noise)
+        log_ratio = drawn.log_ratio(vae, drawn.mean, drawn.log_var)
+        return self._terms(drawn, log_ratio, warmth * self._beta)
+
+    def _terms(self, drawn: Drawn, log_ratio: Tensor, beta: float) -> Terms:
+        bound = _bound(drawn.log_likelihood + beta * log_ratio)
+        return Terms(bound, -log_ratio.mean(), -drawn.log_likelihood.mean())
+
+
+class DoublyReparameterized(ImportanceWeighted):
+    """The same bound with a gradient for the encoder that does not drown in noise as K grows.
+
+    Tucker et al., "Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives" (ICLR
+    2019), equation 8: Σₖ w̃ₖ² ∂ log wₖ / ∂zₖ · ∂zₖ / ∂φ, w̃ being the normalized weights and q's
+    parameters within wₖ constants.
+    """
+
+    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+        """See ImportanceWeighted; it is the gradient alone that differs."""
+        drawn = draw(vae, x, noise)
+        log_ratio = drawn.log_ratio(vae, drawn.mean.detach(), drawn.log_var.detach())
+        terms = self._terms(drawn, log_ratio, warmth * self._beta)
+        log_weight = drawn.log_likelihood + warmth * self._beta * log_ratio
+        weight = torch.softmax(log_weight.detach(), 0)
+        if drawn.z.requires_grad:
+            # What comes back through z has been weighed once already.
+            drawn.z.register_hook(  # type: ignore[no-untyped-call] # torch leaves it untyped
+                lambda gradient: gradient * weight.flatten()[:, None]
+            )
+        weighed = -(weight * log_weight).sum(0).mean()
+        return terms._replace(loss=weighed + (terms.loss - weighed).detach())
+
+
+def _bound(log_weight: Tensor) -> Tensor:
+    """[K, N] → the bound's mean over the rows."""
+    return (math.log(len(log_weight)) - log_weight.logsumexp(0)).mean()
