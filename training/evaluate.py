@@ -19,6 +19,7 @@ from training.vae import reparameterize
 # Rows of one call of the decoder: enough to keep it busy, and few enough for a CPU's cache; with
 # four times as many an estimate on MNIST takes twice as long.
 CHUNK = 1024
+ACTIVE = 0.01  # the variance of a latent's posterior mean over the rows, from which it is in use
 
 
 class Model(Protocol):
@@ -46,6 +47,8 @@ class Estimate(NamedTuple):
     distortion: float
     nll: float
     """Of -log p(x), estimated from above by the importance-weighted bound."""
+    active_units: int
+    """Latent dimensions that tell rows apart: Var_x(E[z | x]) > 0.01 (Burda et al. 2016, 5.2)."""
     samples: int
     rows: int
     rate_by_draws: bool
@@ -62,10 +65,13 @@ def observed_once(likelihood: Likelihood, rows: Tensor, seed: int) -> Tensor:
     return likelihood.observe_once(rows, stream(seed, "test rows", 0, rows.device))
 
 
-class _Sums(NamedTuple):
+class _Weighed(NamedTuple):
+    """What was found of some rows, each [N] but the posterior's mean [N, D]."""
+
     rate: Tensor
     distortion: Tensor
     log_evidence: Tensor
+    mean: Tensor
 
 
 @torch.no_grad()
@@ -83,17 +89,25 @@ def estimate(
     true value and falls towards it as K grows. `progress` may wrap the iteration over chunks.
     """
     chunks = torch.split(rows, max(1, CHUNK // samples))
-    totals = torch.zeros(3, dtype=torch.float64)
+    found = []
     for number, chunk in enumerate(progress(chunks)):
-        drawn = _weigh(model, chunk, samples, stream(seed, "evaluation", number, rows.device))
-        totals += torch.stack([part.double().sum().cpu() for part in drawn])
-    rate, distortion, log_evidence = (totals / len(rows)).tolist()
-    by_draws = model.prior_log_density is not None
-    negative_elbo = rate + distortion
-    return Estimate(negative_elbo, rate, distortion, -log_evidence, samples, len(rows), by_draws)
+        weighed = _weigh(model, chunk, samples, stream(seed, "evaluation", number, rows.device))
+        found.append(_Weighed(*(part.double().cpu() for part in weighed)))
+    every = _Weighed(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+    rate, distortion, log_evidence = (float(part.mean()) for part in every[:3])
+    return Estimate(
+        negative_elbo=rate + distortion,
+        rate=rate,
+        distortion=distortion,
+        nll=-log_evidence,
+        active_units=int((every.mean.var(0, correction=0) > ACTIVE).sum()),
+        samples=samples,
+        rows=len(rows),
+        rate_by_draws=model.prior_log_density is not None,
+    )
 
 
-def _weigh(model: Model, x: Tensor, samples: int, generator: torch.Generator) -> _Sums:
+def _weigh(model: Model, x: Tensor, samples: int, generator: torch.Generator) -> _Weighed:
     """Per row: the rate, the mean distortion over the draws, and the log of the mean weight."""
     mean, log_var = model.encode(x)  # [N, D]
     rate, distortion = torch.zeros(2, len(x), device=x.device)
@@ -108,7 +122,7 @@ def _weigh(model: Model, x: Tensor, samples: int, generator: torch.Generator) ->
     log_evidence = torch.stack(weights).logsumexp(0) - math.log(samples)
     exact = model.prior_log_density is None
     rate = kl_divergence(mean, log_var) if exact else rate / samples
-    return _Sums(rate, distortion / samples, log_evidence)
+    return _Weighed(rate, distortion / samples, log_evidence, mean)
 
 
 def _draw(

@@ -13,7 +13,7 @@ from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
 from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
-from training.evaluate import Estimate, bits_per_dimension
+from training.evaluate import ACTIVE, Estimate, bits_per_dimension
 from training.likelihoods import DISCRETE, Likelihood
 from training.streams import stream
 from training.vae import VAE
@@ -41,6 +41,12 @@ def figures_of(estimate: Estimate, likelihood: Likelihood, dimensions: int) -> t
         Figure(name="negative_elbo", value=estimate.negative_elbo, unit="nats", estimator=draws),
         Figure(name="rate", value=estimate.rate, unit="nats", estimator=rate),
         Figure(name="distortion", value=estimate.distortion, unit="nats", estimator=draws),
+        Figure(
+            name="active_units",
+            value=estimate.active_units,
+            unit="dimensions",
+            estimator=f"variance of the posterior mean above {ACTIVE}, {estimate.rows} test rows",
+        ),
     ]
     if likelihood.support in DISCRETE:
         bits = bits_per_dimension(estimate.nll, dimensions)

@@ -96,3 +96,14 @@ def test_test_rows_are_binarized_once_by_the_seed() -> None:
     x = rows(20, GREY)
     assert observed_once(likelihood, x, 0).equal(observed_once(likelihood, x, 0))
     assert not observed_once(likelihood, x, 0).equal(observed_once(likelihood, x, 1))
+
+
+def test_active_units_are_those_that_the_encoder_uses() -> None:
+    vae, x, _ = linear_model(widened=1.0)
+    assert estimate(vae, x, samples=1).active_units == LATENT
+    encoder = vae.encoder
+    assert isinstance(encoder, _PosteriorOfALinearModel)
+    encoder.gain[0] = 0.0
+    assert estimate(vae, x, samples=1).active_units == LATENT - 1
+    encoder.gain[1] *= 0.01
+    assert estimate(vae, x, samples=1).active_units == 0
