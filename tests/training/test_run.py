@@ -81,7 +81,7 @@ def test_the_manifest_tells_how_it_was_trained_but_not_where(digits: Path) -> No
     assert facts.config["latent_dim"] == 8
     assert not {"data", "out", "store"} & set(facts.config)
     assert {figure.name for figure in manifest.figures} == {
-        *("nll", "negative_elbo", "rate", "distortion", "nll_bits")
+        *("nll", "negative_elbo", "rate", "distortion", "active_units", "nll_bits")
     }
     assert str(digits) not in manifest.model_dump_json()
 
