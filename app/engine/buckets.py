@@ -7,7 +7,10 @@ runs only in shapes that were seen to agree, and a short batch is filled up to o
 """
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +23,13 @@ log = logging.getLogger("latentd")
 # Warm state is per shape and per thread, and the profiling executor settles on the second run
 # (pytorch#27902); the comparison must see what serving will see.
 WARM_RUNS = 2
-# Small sizes are tried on so many rows at least: a few numbers may agree by luck.
-PROOF_ROWS = 8
+# Two shapes may differ in one row of a hundred: a few numbers agree by luck, or because a sigmoid
+# hides it. So many rows are compared, if they take no longer than so many seconds a shape …
+PROOF_ROWS = 1024
+PROOF_SECONDS = 0.1
+# … so many however long they take, and never more than so many bytes of them.
+LEAST_ROWS = 64
+PROOF_BYTES = 2**25
 
 
 class Buckets(NamedTuple):
@@ -41,13 +49,14 @@ class Buckets(NamedTuple):
 
 
 def candidates(max_rows: int) -> list[int]:
-    """1, 2, 3, 4, 6, 8, 12 … below `max_rows`, and `max_rows` itself.
+    """1, 2, 4, 8, 16, 24, 32, 48, 64 … below `max_rows`, and `max_rows` itself.
 
-    A batch is filled up by less than half of its rows; with powers of two alone, by up to as many.
+    From 16 on, sizes halfway between the powers of two keep what is filled up below half of a
+    batch. Kernels work on eight rows or so at a time: 6 and 12 hardly ever agree with the others.
     """
     powers = [2**power for power in range(max_rows.bit_length())]
-    sizes = {size for power in powers for size in (power, 3 * power) if size < max_rows}
-    return [*sorted(sizes), max_rows]
+    sizes = {size for power in powers for size in (power, 3 * power) if size == power or power >= 8}
+    return [*sorted(size for size in sizes if size < max_rows), max_rows]
 
 
 def find_buckets(
@@ -63,46 +72,57 @@ def find_buckets(
     `run` maps [B, *row_shape] to [B, …] with independent rows. To be called on the thread that will
     serve: it warms every size there.
     """
+    most = min(PROOF_ROWS, PROOF_BYTES // (4 * prod(row_shape)))
     # Uniform in [0, 1): legal images, and for latents as good as any other points.
-    rows = np.random.default_rng(0).random((max_rows, *row_shape), dtype=np.float32)
-    # Moved by one row, so that no row stands where it stood.
-    moved = np.roll(rows, 1, axis=0)
-    answers: dict[int, Floats] = {}
-    for size in candidates(max_rows):
-        try:
-            answers[size] = _in_batches(run, moved[: max(size, PROOF_ROWS)], size)
-        except OUT_OF_MEMORY:
-            if not answers:
-                raise
-            log.warning("no memory for a batch of %d rows: %d at most", size, max(answers))
-            break
-    sizes = list(answers)
-    difference = 0.0
+    rows = np.random.default_rng(0).random((max(2 * max_rows, most), *row_shape), dtype=np.float32)
+    sizes = _warmed(run, rows, candidates(max_rows))
     for largest in reversed(sizes):
-        expected = np.roll(_in_batches(run, rows, largest), 1, axis=0)
-        smaller = [size for size in sizes if size <= largest]
-        apart = {size: _difference(answers[size], expected) for size in smaller}
-        if apart[largest] == 0:
-            return Buckets(tuple(size for size in smaller if apart[size] == 0))
-        difference = max(difference, *apart.values())
-    return Buckets(tuple(sizes), difference)
+        expected = _answers(run, rows, largest)
+        apart = partial(_differences, run, rows, expected)
+        if not any(apart(largest)):
+            agree = [size for size in sizes if size < largest and not any(apart(size))]
+            return Buckets((*agree, largest))
+    apart = partial(_differences, run, rows, _answers(run, rows, sizes[-1]))
+    return Buckets(tuple(sizes), max(max(apart(size)) for size in sizes))
 
 
-def _difference(answer: Floats, expected: Floats) -> float:
-    return float(np.abs(answer - expected[: len(answer)]).max())
+def _warmed(run: Callable[[Floats], Floats], rows: Floats, sizes: list[int]) -> list[int]:
+    """The sizes that there is memory for, after warming them."""
+    warmed: list[int] = []
+    for size in sizes:
+        try:
+            for _ in range(WARM_RUNS):
+                run(rows[:size])
+        except OUT_OF_MEMORY:
+            if not warmed:
+                raise
+            log.warning("no memory for a batch of %d rows: %d at most", size, warmed[-1])
+            break
+        warmed.append(size)
+    return warmed
 
 
-def _in_batches(run: Callable[[Floats], Floats], rows: Floats, size: int) -> Floats:
-    """`run` over `rows` in batches of exactly `size`, after warming that shape."""
-    for _ in range(WARM_RUNS):
-        run(rows[:size])
-    # The last batch is filled up with the rows before it.
-    starts = [min(start, len(rows) - size) for start in range(0, len(rows), size)]
-    answer = None
-    for start in starts:
-        part = run(rows[start : start + size])
-        if answer is None:
-            answer = np.empty((len(rows), *part.shape[1:]), part.dtype)
-        answer[start : start + size] = part
-    assert answer is not None
-    return answer
+def _answers(run: Callable[[Floats], Floats], rows: Floats, size: int) -> Floats:
+    """Of the first rows, in batches of `size`: two at least, and as many as there is time for."""
+    until = time.monotonic() + PROOF_SECONDS
+    parts: list[Floats] = []
+    for start in range(0, len(rows) - size + 1, size):
+        if len(parts) > 1 and start >= LEAST_ROWS and time.monotonic() > until:
+            break
+        parts.append(run(rows[start : start + size]).copy())
+    return np.concatenate(parts)
+
+
+def _differences(
+    run: Callable[[Floats], Floats], rows: Floats, expected: Floats, size: int
+) -> Iterator[float]:
+    """How far the rows' results in batches of `size` lie from the expected ones, batch by batch.
+
+    Batches begin one row later, so that no row stands where it stood.
+    """
+    until = time.monotonic() + PROOF_SECONDS
+    for start in range(1, len(expected) - size + 1, size):
+        if start > LEAST_ROWS and time.monotonic() > until:
+            break
+        answer = run(rows[start : start + size])
+        yield float(np.abs(answer - expected[start : start + size]).max())
