@@ -54,7 +54,7 @@ def train(state: RunState, rows: Tensor, config: RunConfig, watcher: Watcher) ->
 
 def objective_of(config: RunConfig) -> Objective:
     """The configured one."""
-    options = Options(config.beta, config.draws, config.free_bits, config.capacity)
+    options = Options(config.beta, config.free_bits, config.capacity)
     return OBJECTIVES[config.objective](options)
 
 

@@ -31,7 +31,7 @@ def terms(
     warm: float = 1.0,
     **options: float,
 ) -> Terms:
-    return OBJECTIVES[name](Options(**options))(vae, x, drawn, warm)  # type: ignore[arg-type]
+    return OBJECTIVES[name](Options(**options))(vae, x, drawn, warm)
 
 
 def gradient(vae: VAE, loss: torch.Tensor, part: str) -> torch.Tensor:
@@ -62,7 +62,7 @@ def test_the_rate_is_the_kl_divergence_from_the_prior() -> None:
 def test_the_gradient_reaches_every_parameter(name: str, prior: str) -> None:
     vae = model("mlp", "bernoulli", GREY, prior=prior)
     x = rows(8, GREY).round()
-    torch.autograd.backward(terms(name, vae, x, noise(3, 8), draws=3, capacity=99).loss)
+    torch.autograd.backward(terms(name, vae, x, noise(3, 8), capacity=99).loss)
     for where, parameter in vae.named_parameters():
         assert parameter.grad is not None, where
         assert parameter.grad.isfinite().all(), where

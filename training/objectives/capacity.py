@@ -18,6 +18,6 @@ class Capacity:
     def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
         """See Objective: while the run warms up, C rises from 0."""
         drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), -drawn.log_likelihood.mean()
+        rate, distortion = drawn.rate(vae), drawn.distortion
         away = (rate - warmth * self._capacity).abs()
         return Terms(distortion + self._beta * away, rate, distortion)

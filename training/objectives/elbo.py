@@ -15,5 +15,5 @@ class Elbo:
     def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
         """See Objective: while the run warms up, β rises (Bowman et al. 2016, section 3.1)."""
         drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), -drawn.log_likelihood.mean()
+        rate, distortion = drawn.rate(vae), drawn.distortion
         return Terms(distortion + warmth * self._beta * rate, rate, distortion)

@@ -21,7 +21,7 @@ class FreeBits:
     def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
         """See Objective: while the run warms up, β rises."""
         drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), -drawn.log_likelihood.mean()
+        rate, distortion = drawn.rate(vae), drawn.distortion
         if vae.prior.learned:
             paid = rate.clamp(min=self._free * drawn.mean.shape[1])
         else:

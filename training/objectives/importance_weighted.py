@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from training.objectives.objective import Drawn, Options, Terms, draw
+from training.objectives.objective import Options, Terms, draw
 from training.vae import VAE
 
 
@@ -22,11 +22,8 @@ class ImportanceWeighted:
         """See Objective: while the run warms up, p(z) / q(z | x) is taken to a rising power β."""
         drawn = draw(vae, x, noise)
         log_ratio = drawn.log_ratio(vae, drawn.mean, drawn.log_var)
-        return self._terms(drawn, log_ratio, warmth * self._beta)
-
-    def _terms(self, drawn: Drawn, log_ratio: Tensor, beta: float) -> Terms:
-        bound = _bound(drawn.log_likelihood + beta * log_ratio)
-        return Terms(bound, -log_ratio.mean(), -drawn.log_likelihood.mean())
+        bound = _bound(drawn.log_likelihood + warmth * self._beta * log_ratio)
+        return Terms(bound, -log_ratio.mean(), drawn.distortion)
 
 
 class DoublyReparameterized(ImportanceWeighted):
@@ -41,7 +38,6 @@ class DoublyReparameterized(ImportanceWeighted):
         """See ImportanceWeighted; it is the gradient alone that differs."""
         drawn = draw(vae, x, noise)
         log_ratio = drawn.log_ratio(vae, drawn.mean.detach(), drawn.log_var.detach())
-        terms = self._terms(drawn, log_ratio, warmth * self._beta)
         log_weight = drawn.log_likelihood + warmth * self._beta * log_ratio
         weight = torch.softmax(log_weight.detach(), 0)
         if drawn.z.requires_grad:
@@ -50,7 +46,9 @@ class DoublyReparameterized(ImportanceWeighted):
                 lambda gradient: gradient * weight.flatten()[:, None]
             )
         weighed = -(weight * log_weight).sum(0).mean()
-        return terms._replace(loss=weighed + (terms.loss - weighed).detach())
+        # The bound's value, with the gradient of what was weighed.
+        loss = weighed + (_bound(log_weight) - weighed).detach()
+        return Terms(loss, -log_ratio.mean(), drawn.distortion)
 
 
 def _bound(log_weight: Tensor) -> Tensor:

@@ -23,7 +23,6 @@ class Options(NamedTuple):
     """What a run's configuration says about its objective; nats where it has a unit."""
 
     beta: float = 1.0
-    draws: int = 1  # of the posterior, a row and step
     free_bits: float = 0.0  # a dimension
     capacity: float = 0.0  # of the whole latent
 
@@ -50,6 +49,11 @@ class Drawn(NamedTuple):
     def repeated(self, parameter: Tensor) -> Tensor:
         """A parameter of the posterior [N, D], for every draw: [K · N, D]."""
         return parameter.expand(len(self.log_likelihood), *parameter.shape).flatten(0, 1)
+
+    @property
+    def distortion(self) -> Tensor:
+        """-E[log p(x | z)], averaged over draws and rows: → []."""
+        return -self.log_likelihood.mean()
 
     def rate(self, vae: VAE) -> Tensor:
         """KL(q(z | x) ‖ p(z)), in closed form where the prior has one, else by the draws: → []."""
