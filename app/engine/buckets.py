@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.arrays import Floats
+from app.arrays import FLOAT_BYTES, Floats
 from app.engine.execution import OUT_OF_MEMORY
 
 log = logging.getLogger("latentd")
@@ -73,7 +73,7 @@ def find_buckets(
     `run` maps [B, *row_shape] to [B, …] with independent rows. To be called on the thread that will
     serve: it warms every size there.
     """
-    most = min(PROOF_ROWS, PROOF_BYTES // (4 * prod(row_shape)))
+    most = min(PROOF_ROWS, PROOF_BYTES // (FLOAT_BYTES * prod(row_shape)))
     # Uniform in [0, 1): legal images, and for latents as good as any other points.
     rows = np.random.default_rng(0).random((max(2 * max_rows, most), *row_shape), dtype=np.float32)
     sizes = _warmed(run, rows, candidates(max_rows))

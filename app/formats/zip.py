@@ -33,7 +33,7 @@ class Archive:
     """What stands in an archive before, between and behind the files of it; begins at `start`."""
 
     def __init__(self, start: int = 0) -> None:
-        self._count = 0
+        self.count = 0
         self._offset = start
         self._list = bytearray()
 
@@ -48,14 +48,14 @@ class Archive:
             *(b"PK\x01\x02", UNIX + version, version, *about, len(extra), 0, 0, 0, READABLE, offset)
         )
         self._list += name + extra
-        self._count += 1
+        self.count += 1
         entry = LOCAL.pack(b"PK\x03\x04", VERSION, *about, 0) + name + data
         self._offset += len(entry)
         return entry
 
     def end(self) -> bytes:
         """The list of all of them."""
-        size, offset, count = len(self._list), self._offset, self._count
+        size, offset, count = len(self._list), self._offset, self.count
         if count >= MOST_FILES or size >= MOST or offset >= MOST:
             version = (UNIX + VERSION_64, VERSION_64)
             place = offset + size
@@ -79,7 +79,6 @@ class Pictures:
         self._alone = Sheet(columns=1, scale=head.sheet.scale if head.sheet else 1)
         self._head = head
         self._archive = Archive()
-        self._count = 0
 
     def begin(self) -> Buffer:
         """Nothing stands before the first file."""
@@ -91,8 +90,7 @@ class Pictures:
         entries = []
         for row in range(len(images)):
             picture = png.encode(arrange(images[row : row + 1], self._alone))
-            entries.append(self._archive.entry(b"%06d.png" % self._count, picture))
-            self._count += 1
+            entries.append(self._archive.entry(b"%06d.png" % self._archive.count, picture))
         return b"".join(entries)
 
     def end(self) -> Buffer:
