@@ -16,6 +16,7 @@ from training.errors import ConfigError
 from training.families import ACTIVATIONS, FAMILIES
 from training.likelihoods import LIKELIHOODS
 from training.objectives import OBJECTIVES
+from training.precision import PRECISIONS
 from training.priors import PRIORS
 from training.schedules import SCHEDULES
 
@@ -124,6 +125,10 @@ class RunConfig(BaseModel):
     )
     averaging: float = Field(
         0.0, ge=0, lt=1, description="decay of the averaged weights that are evaluated; 0: none"
+    )
+    precision: Annotated[str, _one_of(PRECISIONS)] = Field(
+        "float32",
+        description=f"of the products within the networks in training: {_listed(PRECISIONS)}",
     )
     seed: int = Field(0, ge=0, description="decides initial weights, order, noise and binarization")
 

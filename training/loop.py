@@ -9,7 +9,8 @@ from torch import Tensor
 
 from training.config import RunConfig
 from training.errors import TrainingDiverged
-from training.objectives import OBJECTIVES, Objective, Options, Terms
+from training.objectives import OBJECTIVES, Objective, Options, Terms, draw
+from training.precision import PRECISIONS
 from training.run_state import RunState, average
 from training.schedules import SCHEDULES, warmth
 from training.streams import stream
@@ -69,7 +70,8 @@ def _step(state: RunState, x: Tensor, config: RunConfig, steps: int, objective: 
     state.optimizer.zero_grad()
     epoch = state.step / steps
     warm = warmth(epoch, config.epochs, config.beta_warmup, config.beta_cycles)
-    terms = objective(state.vae, x, noise, warm)
+    precision = PRECISIONS[config.precision]
+    terms = objective(draw(state.vae, x, noise, precision), warm)
     _refuse_nonsense(terms, state.step, steps)
     terms.loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     if config.gradient_clip is not None:

@@ -19,23 +19,13 @@ VECTOR = (6,)
 LATENT = 3
 
 
-def takes_vectors(likelihood: str) -> bool:
-    """Whether it describes vectors too, and not images alone."""
+def takes_vectors(family: str, likelihood: str) -> bool:
+    """Whether both take vectors too, and not images alone."""
     try:
-        LIKELIHOODS[likelihood]("vectors", 1.0)
+        model(family, likelihood, VECTOR)
     except ConfigError:
         return False
     return True
-
-
-# Every pair of family and likelihood on every shape that they take.
-MODELS = [
-    (family, likelihood, shape)
-    for family in FAMILIES
-    for likelihood in LIKELIHOODS
-    for shape in (GREY, COLOUR, VECTOR)
-    if len(shape) == 3 or (family != "convolutional" and takes_vectors(likelihood))
-]
 
 
 def kind_of(shape: tuple[int, ...]) -> Kind:
@@ -61,6 +51,16 @@ def model(family: str, likelihood: str, shape: tuple[int, ...], prior: str = "no
         for weights in vae.prior.parameters():
             torch.nn.init.normal_(weights, std=0.3)
         return vae
+
+
+# Every pair of family and likelihood on every shape that they take.
+MODELS = [
+    (family, likelihood, shape)
+    for family in FAMILIES
+    for likelihood in LIKELIHOODS
+    for shape in (GREY, COLOUR, VECTOR)
+    if len(shape) == 3 or takes_vectors(family, likelihood)
+]
 
 
 def rows(count: int, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:

@@ -11,7 +11,7 @@ from training import export
 from training.errors import ConfigError, ExportError
 from training.families import FAMILIES
 from training.likelihoods import LIKELIHOODS
-from training.objectives import OBJECTIVES, Options
+from training.objectives import OBJECTIVES, Options, draw
 from training.vae import VAE
 
 EVERY = pytest.mark.parametrize(("family", "likelihood", "shape"), MODELS)
@@ -42,7 +42,9 @@ def test_the_gradient_reaches_every_parameter(
     family: str, likelihood: str, shape: tuple[int, ...]
 ) -> None:
     vae = model(family, likelihood, shape)
-    loss = OBJECTIVES["elbo"](Options())(vae, rows(8, shape), torch.randn(1, 8, LATENT), 1.0).loss
+    loss = OBJECTIVES["elbo"](Options())(
+        draw(vae, rows(8, shape), torch.randn(1, 8, LATENT)), 1.0
+    ).loss
     torch.autograd.backward(loss)
     for name, parameter in vae.named_parameters():
         assert parameter.grad is not None, name
@@ -69,15 +71,22 @@ def test_the_scripted_model_answers_like_the_eager_one(
     assert export.check_agreement(vae, scripted, rows(16, shape), seed=0) < export.TOLERANCE
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 5, 11), (1, 1, 1), (3, 64, 48)])
-def test_convolutions_bring_back_any_size(shape: tuple[int, ...]) -> None:
-    vae = model("convolutional", "gaussian", shape)
+CONVOLUTIONS = pytest.mark.parametrize("family", ["convolutional", "residual"])
+
+
+@CONVOLUTIONS
+@pytest.mark.parametrize(
+    "shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 5, 11), (1, 1, 1), (3, 64, 48), (3, 64, 64)]
+)
+def test_convolutions_bring_back_any_size(family: str, shape: tuple[int, ...]) -> None:
+    vae = model(family, "gaussian", shape)
     assert vae.decode(vae.encode(rows(2, shape))[0]).shape == (2, *shape)
 
 
-def test_convolutions_on_vectors_are_refused_with_the_remedy() -> None:
+@CONVOLUTIONS
+def test_convolutions_on_vectors_are_refused_with_the_remedy(family: str) -> None:
     with pytest.raises(ConfigError, match="family=mlp"):
-        model("convolutional", "gaussian", VECTOR)
+        model(family, "gaussian", VECTOR)
 
 
 def test_a_model_from_source_that_cannot_be_read_is_refused_with_the_reason() -> None:

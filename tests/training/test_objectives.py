@@ -8,7 +8,7 @@ from torch.distributions import Independent, Normal, kl
 
 from tests.training.small import GREY, LATENT, model, rows
 from training.evaluate import bits_per_dimension, estimate
-from training.objectives import OBJECTIVES, Options, Terms
+from training.objectives import OBJECTIVES, Options, Terms, draw
 from training.priors import PRIORS
 from training.priors.normal import kl_divergence
 from training.schedules import warmth
@@ -31,7 +31,7 @@ def terms(
     warm: float = 1.0,
     **options: float,
 ) -> Terms:
-    return OBJECTIVES[name](Options(**options))(vae, x, drawn, warm)
+    return OBJECTIVES[name](Options(**options))(draw(vae, x, drawn), warm)
 
 
 def gradient(vae: VAE, loss: torch.Tensor, part: str) -> torch.Tensor:
@@ -165,3 +165,13 @@ def test_the_warm_up_rises_and_stays_once_or_in_cycles() -> None:
 
 def test_bits_per_dimension_divide_by_the_dimensions_and_log_2() -> None:
     assert bits_per_dimension(784 * math.log(2), 784) == pytest.approx(1.0)
+
+
+@ALL
+def test_half_precision_is_of_the_networks_alone(name: str) -> None:
+    vae, x, drawn = model("mlp", "bernoulli", GREY), rows(64, GREY).round(), noise(4, 64)
+    lower = OBJECTIVES[name](Options(capacity=9))(draw(vae, x, drawn, torch.bfloat16), 1.0)
+    exact = terms(name, vae, x, drawn, capacity=9)
+    for low, full in zip(lower, exact, strict=True):
+        assert low.dtype == torch.float32
+        assert 0 < abs(float(low.detach() - full.detach())) < 0.02

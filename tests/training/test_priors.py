@@ -13,7 +13,7 @@ from training.config import RunConfig
 from training.datasets import Dataset
 from training.errors import ConfigError
 from training.evaluate import estimate
-from training.objectives import OBJECTIVES, Options
+from training.objectives import OBJECTIVES, Options, draw
 from training.preparation import build_vae
 from training.priors import PRIORS, Prior
 from training.priors.normal import kl_divergence, standard_normal
@@ -77,7 +77,7 @@ def test_a_prior_starts_as_the_standard_normal(name: str) -> None:
 def test_the_gradient_reaches_every_parameter(name: str, shape: tuple[int, ...]) -> None:
     vae = model("mlp", "gaussian", shape, prior=name)
     torch.autograd.backward(
-        OBJECTIVES["elbo"](Options())(vae, rows(8, shape), noise(8)[None], 1.0).loss
+        OBJECTIVES["elbo"](Options())(draw(vae, rows(8, shape), noise(8)[None]), 1.0).loss
     )
     for where, parameter in vae.named_parameters():
         assert parameter.grad is not None, where

@@ -23,6 +23,7 @@ SETTINGS = {
     "plain": [],
     "averaged": ["averaging=0.99"],
     "warmed up": ["beta_warmup=3", "weight_decay=0.01", "gradient_clip=5"],
+    "half precision": ["family=residual", "precision=bfloat16"],
     "weighted": ["objective=dreg", "draws=4", "beta_warmup=3"],
     "vectors": ["source=curved_surface", "likelihood=gaussian_learned", "batch_size=1000"],
 }

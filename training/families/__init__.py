@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from training.families import convolutional, mlp
+from training.families import convolutional, mlp, residual
 from training.families.architecture import ACTIVATIONS, Architecture, Networks
 
 FAMILIES: dict[str, Callable[[Architecture], Networks]] = {
     "mlp": mlp.build,
     "convolutional": convolutional.build,
+    "residual": residual.build,
 }
 
 __all__ = ["ACTIVATIONS", "FAMILIES", "Architecture", "Networks"]

@@ -6,7 +6,7 @@ from training.objectives.capacity import Capacity
 from training.objectives.elbo import Elbo
 from training.objectives.free_bits import FreeBits
 from training.objectives.importance_weighted import DoublyReparameterized, ImportanceWeighted
-from training.objectives.objective import Objective, Options, Terms
+from training.objectives.objective import Objective, Options, Terms, draw
 
 OBJECTIVES: dict[str, Callable[[Options], Objective]] = {
     "elbo": Elbo,
@@ -16,4 +16,4 @@ OBJECTIVES: dict[str, Callable[[Options], Objective]] = {
     "dreg": DoublyReparameterized,
 }
 
-__all__ = ["OBJECTIVES", "Objective", "Options", "Terms"]
+__all__ = ["OBJECTIVES", "Objective", "Options", "Terms", "draw"]

@@ -1,9 +1,6 @@
 """The distortion at a rate that is held at a number of nats."""
 
-from torch import Tensor
-
-from training.objectives.objective import Options, Terms, draw
-from training.vae import VAE
+from training.objectives.objective import Drawn, Options, Terms
 
 
 class Capacity:
@@ -15,9 +12,8 @@ class Capacity:
         self._beta = options.beta
         self._capacity = options.capacity
 
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
         """See Objective: while the run warms up, C rises from 0."""
-        drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), drawn.distortion
+        rate, distortion = drawn.rate, drawn.distortion
         away = (rate - warmth * self._capacity).abs()
         return Terms(distortion + self._beta * away, rate, distortion)

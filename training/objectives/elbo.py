@@ -1,9 +1,6 @@
 """The evidence lower bound: distortion + β · rate. Kingma & Welling 2014, Higgins et al. 2017."""
 
-from torch import Tensor
-
-from training.objectives.objective import Options, Terms, draw
-from training.vae import VAE
+from training.objectives.objective import Drawn, Options, Terms
 
 
 class Elbo:
@@ -12,8 +9,7 @@ class Elbo:
     def __init__(self, options: Options) -> None:
         self._beta = options.beta
 
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
         """See Objective: while the run warms up, β rises (Bowman et al. 2016, section 3.1)."""
-        drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), drawn.distortion
+        rate, distortion = drawn.rate, drawn.distortion
         return Terms(distortion + warmth * self._beta * rate, rate, distortion)

@@ -1,10 +1,7 @@
 """The ELBO with a rate that costs nothing up to a number of nats in every dimension."""
 
-from torch import Tensor
-
-from training.objectives.objective import Options, Terms, draw
+from training.objectives.objective import Drawn, Options, Terms
 from training.priors.normal import kl_by_dimension
-from training.vae import VAE
 
 
 class FreeBits:
@@ -18,11 +15,10 @@ class FreeBits:
         self._beta = options.beta
         self._free = options.free_bits
 
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
         """See Objective: while the run warms up, β rises."""
-        drawn = draw(vae, x, noise)
-        rate, distortion = drawn.rate(vae), drawn.distortion
-        if vae.prior.learned:
+        rate, distortion = drawn.rate, drawn.distortion
+        if drawn.prior.learned:
             paid = rate.clamp(min=self._free * drawn.mean.shape[1])
         else:
             by_dimension = kl_by_dimension(drawn.mean, drawn.log_var).mean(0)

@@ -8,8 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from training.objectives.objective import Options, Terms, draw
-from training.vae import VAE
+from training.objectives.objective import Drawn, Options, Terms
 
 
 class ImportanceWeighted:
@@ -18,10 +17,9 @@ class ImportanceWeighted:
     def __init__(self, options: Options) -> None:
         self._beta = options.beta
 
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
         """See Objective: while the run warms up, p(z) / q(z | x) is taken to a rising power β."""
-        drawn = draw(vae, x, noise)
-        log_ratio = drawn.log_ratio(vae, drawn.mean, drawn.log_var)
+        log_ratio = drawn.log_ratio(drawn.mean, drawn.log_var)
         bound = _bound(drawn.log_likelihood + warmth * self._beta * log_ratio)
         return Terms(bound, -log_ratio.mean(), drawn.distortion)
 
@@ -34,10 +32,9 @@ class DoublyReparameterized(ImportanceWeighted):
     parameters within wₖ constants.
     """
 
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
         """See ImportanceWeighted; it is the gradient alone that differs."""
-        drawn = draw(vae, x, noise)
-        log_ratio = drawn.log_ratio(vae, drawn.mean.detach(), drawn.log_var.detach())
+        log_ratio = drawn.log_ratio(drawn.mean.detach(), drawn.log_var.detach())
         log_weight = drawn.log_likelihood + warmth * self._beta * log_ratio
         weight = torch.softmax(log_weight.detach(), 0)
         if drawn.z.requires_grad:

@@ -2,9 +2,10 @@
 
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
-from training.priors.prior import log_normal
+from training.priors.prior import Prior, log_normal
 from training.vae import VAE, reparameterize
 
 
@@ -27,17 +28,6 @@ class Options(NamedTuple):
     capacity: float = 0.0  # of the whole latent
 
 
-class Objective(Protocol):
-    """The objective of a run."""
-
-    def __call__(self, vae: VAE, x: Tensor, noise: Tensor, warmth: float) -> Terms:
-        """The bound: `x` [N, *data_shape], `noise` [K, N, latent_dim] from N(0, I).
-
-        `warmth` rises from 0 to 1 while the run warms up: what keeps latents from being switched
-        off before the decoder has learned to use them.
-        """
-
-
 class Drawn(NamedTuple):
     """K draws a row from the posterior, and what the model says to them."""
 
@@ -45,6 +35,7 @@ class Drawn(NamedTuple):
     log_var: Tensor  # [N, D]
     z: Tensor  # [K · N, D]
     log_likelihood: Tensor  # log p(x | z), [K, N]
+    prior: Prior
 
     def repeated(self, parameter: Tensor) -> Tensor:
         """A parameter of the posterior [N, D], for every draw: [K · N, D]."""
@@ -55,21 +46,41 @@ class Drawn(NamedTuple):
         """-E[log p(x | z)], averaged over draws and rows: → []."""
         return -self.log_likelihood.mean()
 
-    def rate(self, vae: VAE) -> Tensor:
+    @property
+    def rate(self) -> Tensor:
         """KL(q(z | x) ‖ p(z)), in closed form where the prior has one, else by the draws: → []."""
         mean, log_var = self.repeated(self.mean), self.repeated(self.log_var)
-        return vae.prior.rate(mean, log_var, self.z).mean()
+        return self.prior.rate(mean, log_var, self.z).mean()
 
-    def log_ratio(self, vae: VAE, mean: Tensor, log_var: Tensor) -> Tensor:
+    def log_ratio(self, mean: Tensor, log_var: Tensor) -> Tensor:
         """log p(z) − log q(z | x) of every draw, q having these parameters [N, D]: → [K, N]."""
         log_posterior = log_normal(self.z, self.repeated(mean), self.repeated(log_var))
-        return (vae.prior.log_density(self.z) - log_posterior).view_as(self.log_likelihood)
+        return (self.prior.log_density(self.z) - log_posterior).view_as(self.log_likelihood)
 
 
-def draw(vae: VAE, x: Tensor, noise: Tensor) -> Drawn:
-    """Draw from the posterior and decode: `x` [N, *data_shape], `noise` [K, N, latent_dim]."""
-    mean, log_var = vae.encode(x)
+class Objective(Protocol):
+    """The objective of a run."""
+
+    def __call__(self, drawn: Drawn, warmth: float) -> Terms:
+        """The bound, by what was drawn of a batch.
+
+        `warmth` rises from 0 to 1 while the run warms up: what keeps latents from being switched
+        off before the decoder has learned to use them.
+        """
+
+
+def draw(vae: VAE, x: Tensor, noise: Tensor, precision: torch.dtype = torch.float32) -> Drawn:
+    """Draw from the posterior and decode: `x` [N, *data_shape], `noise` [K, N, latent_dim].
+
+    `precision` is that of the products within the two networks; all that is made of their answers
+    is float32, because a bound of a hundred nats has no use for bfloat16's three digits.
+    """
+    lower = torch.autocast(x.device.type, precision, enabled=precision != torch.float32)
+    with lower:
+        mean, log_var = vae.encode(x)
+    mean, log_var = mean.float(), log_var.float()
     z = reparameterize(mean, log_var, noise).flatten(0, 1)
     repeated = x.expand(len(noise), *x.shape).flatten(0, 1)
-    log_likelihood = vae.log_likelihood(repeated, z).view(noise.shape[:2])
-    return Drawn(mean, log_var, z, log_likelihood)
+    with lower:
+        log_likelihood = vae.log_likelihood(repeated, z).view(noise.shape[:2])
+    return Drawn(mean, log_var, z, log_likelihood, vae.prior)
