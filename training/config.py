@@ -133,6 +133,10 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, description="decides initial weights, order, noise and binarization")
 
     # Evaluation
+    patience: Annotated[Positive | None, BeforeValidator(_maybe_none)] = Field(
+        None,
+        description="evaluations without a better -ELBO, after the warm-up, that end the run",
+    )
     evaluate_every: Positive = Field(5, description="epochs between evaluations and picture sheets")
     nll_samples: Positive = Field(
         100, description="importance samples of the NLL estimate at the end"

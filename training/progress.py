@@ -44,7 +44,7 @@ class Progress:
             log.write(json.dumps(record) + "\n")
         if self.events is not None:
             for key, value in record.items():
-                if not isinstance(value, str) and key != "epoch":
+                if not isinstance(value, str) and "epoch" in record and key != "epoch":
                     name = f"{record['event']}/{key}"
                     self.events.add_scalar(name, value, int(record["epoch"]))
 

@@ -11,6 +11,7 @@ from training.evaluate import estimate
 from training.preparation import Prepared
 from training.progress import Progress
 from training.run_state import RunState
+from training.stopping import evaluations_since_best, has_converged
 from training.streams import stream
 
 SAMPLES = 64
@@ -32,7 +33,17 @@ class Watch:
         self.prepared = prepared
         self.progress = progress
         self.folder = folder
-        self.should_stop = should_stop
+        self.asked_to_stop = should_stop
+        self.enough = has_converged(progress.history, config)
+
+    def should_stop(self) -> bool:
+        """Whether somebody asked for it, or the run has converged."""
+        return self.enough or self.asked_to_stop()
+
+    def skipped(self, state: RunState, fault: str) -> None:
+        """Say so, and log it."""
+        self.progress.record({"event": "skipped", "step": state.step, "fault": fault})
+        self.progress.say(f"step {state.step} skipped: {fault}")
 
     def stepped(self, state: RunState) -> None:  # noqa: ARG002
         """Move the bar."""
@@ -62,9 +73,21 @@ class Watch:
             f"{means['rate'] + means['distortion']:.2f} in training, {found.negative_elbo:.2f} on "
             f"test rows (rate {found.rate:.2f} + distortion {found.distortion:.2f} nats)"
         )
+        if self.config.patience is not None:
+            self._look_back(state)
         self.progress.draw_curves()
         if self.prepared.dataset.kind == "image":
             self._draw_sheets(state)
+
+    def _look_back(self, state: RunState) -> None:
+        """Keep the weights of the best evaluation, and stop where there has been none for long."""
+        since = evaluations_since_best(self.progress.history, self.config)
+        if not since:
+            weights = state.result.state_dict()
+            state.best = {name: tensor.clone() for name, tensor in weights.items()}
+        self.enough = has_converged(self.progress.history, self.config)
+        if self.enough:
+            self.progress.say(f"no better -ELBO in {since} evaluations: the best one is kept")
 
     @torch.no_grad()
     def _draw_sheets(self, state: RunState) -> None:
