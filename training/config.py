@@ -18,6 +18,7 @@ from training.likelihoods import LIKELIHOODS
 from training.objectives import OBJECTIVES
 from training.precision import PRECISIONS
 from training.priors import PRIORS
+from training.priors.fitting import FITTED
 from training.schedules import SCHEDULES
 
 
@@ -93,6 +94,15 @@ class RunConfig(BaseModel):
     )
     sigma: Rate = Field(1.0, description="standard deviation of the Gaussians, or its start")
     prior: Annotated[str, _one_of(PRIORS)] = Field("normal", description=f"p(z): {_listed(PRIORS)}")
+    prior_after: Annotated[str | None, BeforeValidator(_maybe_none), _one_of((None, *FITTED))] = (
+        Field(
+            None,
+            description=f"p(z) fitted to the posteriors after training: none, {_listed(FITTED)}",
+        )
+    )
+    components: Positive = Field(
+        100, description="of prior=vamp and of prior_after=gaussian_mixture"
+    )
 
     # Objective and optimization
     objective: Annotated[str, _one_of(OBJECTIVES)] = Field(

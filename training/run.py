@@ -17,11 +17,13 @@ from training.evaluate import estimate
 from training.export import for_export, script
 from training.likelihoods import Kind
 from training.preparation import Prepared, prepare
+from training.priors.fitting import with_fitted_prior
 from training.processes import ALONE, Team
 from training.progress import Progress, bar
 from training.publication import Trained, figures_of, publish
 from training.recipes import RECIPES, Recipe
 from training.run_state import RunState
+from training.vae import VAE
 from training.watch import Watch
 
 
@@ -58,18 +60,19 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
         script(for_export(begun.prepared.vae))
     go_on = shlex.join(_command(recipe, words, team))
     _train(begun, go_on, team)
-    state, dataset = begun.state, begun.prepared.dataset
+    dataset = begun.prepared.dataset
     try:
-        figures = _measure(begun)
+        vae = _finished(begun)
+        figures = _measure(vae, begun)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
         ) from None
     published = None
     if config.publish:
-        published = publish(Trained(recipe, config, dataset, state.outcome, figures), store)
-    state.finished = True
-    run_state.save(state, config, begun.folder)
+        published = publish(Trained(recipe, config, dataset, vae, figures), store)
+    begun.state.finished = True
+    run_state.save(begun.state, config, begun.folder)
     return Outcome(begun.folder, figures, dataset.kind, published, store)
 
 
@@ -192,7 +195,16 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _measure(begun: _Begun) -> tuple[Figure, ...]:
-    config, test, model = begun.config, begun.prepared.test, begun.state.outcome
-    found = estimate(model, test, config.nll_samples, config.seed, progress=bar)
-    return figures_of(found, model.likelihood, test[0].numel())
+def _finished(begun: _Begun) -> VAE:
+    """The model to measure and to publish, with the prior that is fitted last."""
+    config, vae = begun.config, begun.state.outcome
+    if config.prior_after is None:
+        return vae
+    rows = begun.prepared.train
+    return with_fitted_prior(vae, config.prior_after, rows, config.components, config.seed)
+
+
+def _measure(vae: VAE, begun: _Begun) -> tuple[Figure, ...]:
+    config, test = begun.config, begun.prepared.test
+    found = estimate(vae, test, config.nll_samples, config.seed, progress=bar)
+    return figures_of(found, vae.likelihood, test[0].numel())
