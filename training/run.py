@@ -17,7 +17,7 @@ from training.evaluate import estimate
 from training.export import for_export, script
 from training.likelihoods import Kind
 from training.preparation import Prepared, prepare
-from training.priors.fitting import with_fitted_prior
+from training.prior_fitting import with_fitted_prior
 from training.processes import ALONE, Team
 from training.progress import Progress, bar
 from training.publication import Trained, figures_of, publish
