@@ -33,6 +33,8 @@ class Outcome(NamedTuple):
     published: ModelId | None
     """None where the configuration says not to publish."""
     store: Path
+    seconds: float
+    """Of training steps, also of those before it was resumed."""
 
 
 def run(recipe: str, words: Sequence[str]) -> Outcome:
@@ -65,7 +67,7 @@ def run(recipe: str, words: Sequence[str]) -> Outcome:
         published = publish(trained, store)
     state.finished = True
     run_state.save(state, config, folder)
-    return Outcome(folder, figures, prepared.dataset.kind, published, store)
+    return Outcome(folder, figures, prepared.dataset.kind, published, store, state.seconds)
 
 
 def configure(recipe: str, words: Sequence[str]) -> RunConfig:
