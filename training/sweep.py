@@ -78,15 +78,17 @@ def sweep(recipe: str, over: str, words: Sequence[str], say: Callable[[str], Non
     key, configs = plan(recipe, over, words)
     first = next(iter(configs.values()))
     folder = first.out or Path("runs") / f"{first.name}-sweep-{key}"
-    record = _read(folder) or Record(recipe=recipe, key=key, values={})
+    record = _record(folder, recipe, key)
     for number, (value, config) in enumerate(configs.items(), 1):
         title = f"{key}={value} ({number} of {len(configs)})"
-        if value in record.values and record.values[value].config == _decisive(config):
+        # Places decide nothing, but what shall be published has to be.
+        content = config.model_dump(mode="json", exclude=set(PLACES - {"publish"}))
+        if value in record.values and record.values[value].config == content:
             say(f"{title} was measured before")
             continue
         say(title)
         try:
-            found = _measure(recipe, [*words, f"{key}={value}"], folder / value)
+            found = _measure(recipe, [*words, f"{key}={value}"], folder / value, content)
         except (Interrupted, KeyboardInterrupt):
             raise Interrupted(f"stopped at {title}, all saved. Go on: {go_on}") from None
         if found.diverged:
@@ -120,36 +122,35 @@ def plan(recipe: str, over: str, words: Sequence[str]) -> tuple[str, dict[str, R
     return key, configs
 
 
-def _measure(recipe: str, words: Sequence[str], folder: Path) -> Measured:
+def _measure(recipe: str, words: Sequence[str], folder: Path, content: dict[str, Any]) -> Measured:
     """Train one value, or the rest of it, and measure it."""
     going_on = (folder / run_state.FILE).exists()
-    places = [f"out={folder}", f"resume={as_word(going_on)}"]
-    words = [word for word in words if not word.startswith("out=")]
-    config = _decisive(configure(recipe, words))
+    kept = [word for word in words if not word.startswith("out=")]
     try:
-        outcome = run(recipe, [*words, *places])
+        outcome = run(recipe, [*kept, f"out={folder}", f"resume={as_word(going_on)}"])
     except TrainingDiverged as error:
-        return Measured(config=config, diverged=str(error))
+        return Measured(config=content, diverged=str(error))
     figures = {figure.name: figure.value for figure in outcome.figures}
-    return Measured(config=config, figures=figures, seconds=round(outcome.seconds, 2))
+    return Measured(config=content, figures=figures, seconds=round(outcome.seconds, 2))
 
 
-def _decisive(config: RunConfig) -> dict[str, Any]:
-    """A configuration but for places, as it reads in JSON; publishing is something to be done."""
-    return config.model_dump(mode="json", exclude=set(PLACES - {"publish"}))
-
-
-def _read(folder: Path) -> Record | None:
+def _record(folder: Path, recipe: str, key: str) -> Record:
+    """What the folder holds already; RunStateError where that is no record of this sweep."""
     path = folder / RECORD
     if not path.exists():
-        return None
+        return Record(recipe=recipe, key=key, values={})
     try:
-        return Record.model_validate_json(path.read_bytes())
+        record = Record.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise RunStateError(
             f"{path} cannot be read ({error.error_count()} faults): remove it; what was trained is "
             "then measured again"
         ) from error
+    if (record.recipe, record.key) != (recipe, key):
+        raise RunStateError(
+            f"{path} is that of {record.recipe} over {record.key}: choose another out=FOLDER"
+        )
+    return record
 
 
 def _write(record: Record, folder: Path) -> None:

@@ -16,6 +16,7 @@ from training.errors import ConfigError, RunStateError
 from training.run import run
 from training.run_state import FILE
 from training.sweep import Measured, Sweep, conclusions, plan, sweep
+from training.sweep_pictures import draw
 
 SMALL = ["decoder=16", "latent_dim=3", "nll_samples=5"]
 SHORT = [*SMALL, "epochs=1"]
@@ -85,7 +86,12 @@ def test_with_more_epochs_what_was_trained_is_trained_further(tmp_path: Path) ->
     assert found.values["1"].config["epochs"] == 2
 
 
-def test_another_recipe_in_the_same_folder_is_refused_by_key(betas: Path) -> None:
+def test_another_sweep_in_the_same_folder_is_refused(betas: Path) -> None:
+    with pytest.raises(RunStateError, match="is that of digits over beta: choose another out="):
+        sweep("digits", "seed=1,2", [*EIGHT, f"out={betas}"], silent)
+
+
+def test_other_keys_in_the_same_folder_are_refused_by_name(betas: Path) -> None:
     words = [*EIGHT, "batch_size=32", f"out={betas}"]
     with pytest.raises(RunStateError, match="batch_size was 64 and is 32"):
         sweep("digits", "beta=0.1,4", words, silent)
@@ -167,3 +173,23 @@ def test_the_smallest_latent_that_is_good_enough_is_named() -> None:
         "lowest NLL: 21.95 nats, with latent_dim=8",
         "the smallest within 0.5 nats of it: latent_dim=4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "values", "height"),
+    [
+        ("beta", ["4.0", "0.5", "1.0"], 450),
+        ("latent_dim", ["2", "32", "8"], 650),
+        ("learning_rate", ["0.001"], 450),
+        ("encoder", ["400", "400,200"], 450),
+    ],
+)
+def test_every_kind_of_key_has_its_picture(
+    key: str, values: list[str], height: int, tmp_path: Path
+) -> None:
+    names = ("rate", "distortion", "negative_elbo", "nll", "active_units")
+    figures = {value: dict.fromkeys(names, float(place)) for place, value in enumerate(values)}
+    draw(key, figures, tmp_path / "sweep.png")
+    with Image.open(tmp_path / "sweep.png") as image:
+        assert image.height == height
+        assert len(np.unique(np.asarray(image))) > 20
