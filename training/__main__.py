@@ -139,6 +139,8 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     found = measure(chosen.model, chosen.store or store_path(), how, bar)
     print(found.model)
     _print_figures(found.figures)
+    rates = " ".join(f"{rate:.2f}" for rate in found.posteriors.rates.tolist())
+    print(f"nats of each dimension, {found.posteriors.measured_against}: {rates}")
     if not found.same_data:
         print("note: these are not the rows that the model was trained and tested on")
 
@@ -154,7 +156,7 @@ def _recipes(_chosen: argparse.Namespace) -> None:
 
 def _print_figures(figures: Iterable[Figure]) -> None:
     for figure in figures:
-        print(f"{figure.name:14} {figure.value:10.3f} {figure.unit:9} {figure.estimator}")
+        print(f"{figure.name:20} {figure.value:10.4f} {figure.unit:10} {figure.estimator}")
 
 
 def _print_targets(recipe: str, figures: Iterable[Figure]) -> None:

@@ -13,12 +13,13 @@ from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_pat
 from training import loop, run_state
 from training.config import RunConfig, unknown, with_changes
 from training.errors import ConfigError, Interrupted, RunStateError
-from training.evaluate import estimate
+from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
+from training.figures import figures_of
 from training.likelihoods import Kind
 from training.preparation import Prepared, prepare
 from training.progress import Progress, bar
-from training.publication import Trained, figures_of, publish
+from training.publication import Trained, publish
 from training.recipes import RECIPES, Recipe
 from training.run_state import RunState
 from training.watch import Watch
@@ -153,6 +154,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _measure(state: RunState, prepared: Prepared, config: RunConfig) -> tuple[Figure, ...]:
-    model = state.result
-    found = estimate(model, prepared.test, config.nll_samples, config.seed, progress=bar)
-    return figures_of(found, model.likelihood, prepared.test[0].numel())
+    model, test = state.result, prepared.test
+    found = estimate(model, test, config.nll_samples, config.seed, progress=bar)
+    error = reconstruction_error(model, prepared.dataset.test, test.device)
+    return figures_of(found, error, model.likelihood, test[0].numel())

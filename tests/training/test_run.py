@@ -81,7 +81,8 @@ def test_the_manifest_tells_how_it_was_trained_but_not_where(digits: Path) -> No
     assert facts.config["latent_dim"] == 8
     assert not {"data", "out", "store"} & set(facts.config)
     assert {figure.name for figure in manifest.figures} == {
-        *("nll", "negative_elbo", "rate", "distortion", "active_units", "nll_bits")
+        *("nll", "nll_bits", "negative_elbo", "rate", "distortion"),
+        *("mutual_information", "active_units", "reconstruction_error"),
     }
     assert str(digits) not in manifest.model_dump_json()
 
@@ -92,12 +93,15 @@ def test_a_published_model_is_evaluated_from_the_store_alone(
     store = digits / "store"
     manifest = read_manifest(store, ModelId("digits", 1))
     assert main(["evaluate", "digits", "--store", str(store), "--samples", "1000"]) == 0
-    model, *lines = capsys.readouterr().out.splitlines()
+    model, *lines, dimensions = capsys.readouterr().out.splitlines()
     assert model == "digits@1"
+    assert dimensions.startswith("nats of each dimension, to N(0, 1): ")
     figures = {line.split()[0]: float(line.split()[1]) for line in lines}
     recorded = {figure.name: figure.value for figure in manifest.figures}
     # The same rows, draws and code: the same numbers.
     assert figures == {name: pytest.approx(value, abs=1e-3) for name, value in recorded.items()}
+    rates = [float(word) for word in dimensions.partition(": ")[2].split()]
+    assert sum(rates) == pytest.approx(figures["rate"], abs=0.005 * len(rates))
 
 
 def test_other_data_is_noted_and_data_of_another_shape_refused(
