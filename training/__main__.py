@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 try:
-    from training.config import PLACES, RunConfig
+    from training import report
+    from training.config import PLACES, RunConfig, as_typed
     from training.progress import bar
     from training.published import How, measure
     from training.run import Outcome, recipe_named, run
@@ -96,20 +97,9 @@ def _positive(word: str) -> int:
 
 def _keys() -> str:
     return "\n".join(
-        f"  {name:15} {field.description} [{default_text(field.default)}]"
+        f"  {name:15} {field.description} [{as_typed(field.default)}]"
         for name, field in RunConfig.model_fields.items()
     )
-
-
-def default_text(value: object) -> str:
-    """A default as one would write it on the command line."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
 
 
 def _run(chosen: argparse.Namespace) -> None:
@@ -117,7 +107,7 @@ def _run(chosen: argparse.Namespace) -> None:
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
-    print(f"log, curves and pictures: {outcome.folder}/")
+    print(f"report: {outcome.folder / report.FILE} (log, curves and pictures beside it)")
     _print_next(outcome)
 
 

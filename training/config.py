@@ -183,6 +183,17 @@ def with_changes(config: RunConfig, words: Iterable[str]) -> RunConfig:
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
 
 
+def as_typed(value: object) -> str:
+    """A value as one would write it on the command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """A sentence that says what is not known, what is nearest, and what there is."""
     names = sorted(known)

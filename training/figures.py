@@ -33,7 +33,7 @@ def figures_of(
         ("reconstruction_error", error, "MSE/dim", f"decoded posterior mean, {rows} as given"),
     ]
     if likelihood.support in DISCRETE:
-        told.append(("nll_bits", bits_per_dimension(found.nll, dimensions), "bits/dim", bound))
+        told.insert(1, ("nll_bits", bits_per_dimension(found.nll, dimensions), "bits/dim", bound))
     return tuple(
         Figure(name=name, value=value, unit=unit, estimator=estimator)
         for name, value, unit, estimator in told

@@ -10,19 +10,21 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_path
-from training import loop, run_state
+from training import loop, report, run_state
 from training.config import RunConfig, unknown, with_changes
 from training.errors import ConfigError, Interrupted, RunStateError
 from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
 from training.figures import figures_of
 from training.likelihoods import Kind
+from training.posteriors import Posteriors
 from training.preparation import Prepared, prepare
 from training.progress import Progress, bar
 from training.publication import Trained, publish
 from training.recipes import RECIPES, Recipe
+from training.report import Told
 from training.run_state import RunState
-from training.watch import Watch
+from training.watch import Watch, draw_sheets
 
 
 class Outcome(NamedTuple):
@@ -52,14 +54,29 @@ def run(recipe: str, words: Sequence[str]) -> Outcome:
     state = run_state.fresh(prepared.vae, config)
     if saved is not None:
         run_state.restore(state, saved, config)
-    go_on = shlex.join(_command(recipe, words))
+    command = _command(recipe, words)
+    go_on = f"{command} resume=true"
     _train(state, prepared, config, folder, go_on)
     try:
-        figures = _measure(state, prepared, config)
+        figures, posteriors = _measure(state, prepared, config)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
         ) from None
+    report.write(
+        Told(
+            recipe=recipe,
+            command=command,
+            config=config,
+            dataset=prepared.dataset,
+            history=state.history,
+            seconds=state.seconds,
+            figures=figures,
+            posteriors=posteriors,
+            sheets=draw_sheets(state.result, prepared, config.seed, folder),
+        ),
+        folder,
+    )
     published = None
     if config.publish:
         trained = Trained(recipe, config, prepared.dataset, state.result, figures)
@@ -109,9 +126,9 @@ def _saved_run(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     return saved if config.resume else None
 
 
-def _command(recipe: str, words: Sequence[str]) -> list[str]:
+def _command(recipe: str, words: Sequence[str]) -> str:
     kept = [word for word in words if not word.startswith("resume=")]
-    return ["python", "-m", "training", "run", recipe, *kept, "resume=true"]
+    return shlex.join(["python", "-m", "training", "run", recipe, *kept])
 
 
 def _train(
@@ -153,8 +170,10 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _measure(state: RunState, prepared: Prepared, config: RunConfig) -> tuple[Figure, ...]:
+def _measure(
+    state: RunState, prepared: Prepared, config: RunConfig
+) -> tuple[tuple[Figure, ...], Posteriors]:
     model, test = state.result, prepared.test
     found = estimate(model, test, config.nll_samples, config.seed, progress=bar)
     error = reconstruction_error(model, prepared.dataset.test, test.device)
-    return figures_of(found, error, model.likelihood, test[0].numel())
+    return figures_of(found, error, model.likelihood, test[0].numel()), found.posteriors
