@@ -14,7 +14,7 @@ def collapsed(posteriors: Posteriors) -> bool:
     """Whether no dimension tells a tenth of a nat about a row, on average.
 
     Stricter than counting dimensions that are switched off one by one, as in Lucas et al., "Don't
-    Blame the ELBO!" (NeurIPS 2019), section 2: that a model leaves some of them unused is no fault.
+    Blame the ELBO!" (NeurIPS 2019): that a model leaves some of them unused is no fault.
     Measured by rates, not by the means' variance, because a learned prior may be of any scale.
     """
     return float(posteriors.rates.max()) < LEAST
