@@ -8,9 +8,10 @@ from pathlib import Path
 try:
     from training import report
     from training.config import PLACES, RunConfig, as_typed
+    from training.processes import Team, joined
     from training.progress import bar
     from training.published import How, measure
-    from training.run import Outcome, recipe_named, run
+    from training.run import Outcome, follow, recipe_named, run
 except ModuleNotFoundError as error:
     sys.exit(f"training needs the package {error.name}: pip install 'latentd[training]'")
 
@@ -24,6 +25,7 @@ EXAMPLES = """examples:
   python -m training run mnist_quick data=PATH/TO/MNIST
   python -m training run mnist_quick data=PATH/TO/MNIST latent_dim=32 name=wide
   python -m training run mnist data=PATH/TO/MNIST resume=true
+  torchrun --nproc-per-node 2 -m training run mnist data=PATH/TO/MNIST
   python -m training run images data=PHOTOS size=64
   python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
 """
@@ -32,19 +34,24 @@ EXAMPLES = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 130 interrupted."""
     chosen = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], None] = chosen.command
-    try:
-        command(chosen)
-    except Interrupted as error:
-        print(error, file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    except (TrainingError, StoreError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    command: Callable[[argparse.Namespace, Team], None] = chosen.command
+    with joined() as team:
+        try:
+            command(chosen, team)
+        except Interrupted as error:
+            return _end(130, str(error), team)
+        except KeyboardInterrupt:
+            return _end(130, "stopped", team)
+        except (TrainingError, StoreError) as error:
+            return _end(1, f"error: {error}", team)
     return 0
+
+
+def _end(status: int, why: str, team: Team) -> int:
+    """The reason on the screen, once where several processes end for it."""
+    if team.leads:
+        print(why, file=sys.stderr)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,8 +109,11 @@ def _keys() -> str:
     )
 
 
-def _run(chosen: argparse.Namespace) -> None:
-    outcome = run(chosen.recipe, chosen.words)
+def _run(chosen: argparse.Namespace, team: Team) -> None:
+    if not team.leads:
+        follow(chosen.recipe, chosen.words, team)
+        return
+    outcome = run(chosen.recipe, chosen.words, team)
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
@@ -122,7 +132,7 @@ def _print_next(outcome: Outcome) -> None:
     print(f"serve it:  {store}make serve, then open {url}")
 
 
-def _evaluate(chosen: argparse.Namespace) -> None:
+def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
     how = How(
         chosen.samples, chosen.rows, chosen.data, chosen.source, chosen.device, chosen.threads
     )
@@ -135,7 +145,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         print("note: these are not the rows that the model was trained and tested on")
 
 
-def _recipes(_chosen: argparse.Namespace) -> None:
+def _recipes(_chosen: argparse.Namespace, _team: Team) -> None:
     for name in RECIPES:
         recipe = recipe_named(name)
         print(f"{name:20} {recipe.summary}")

@@ -18,6 +18,7 @@ from training.likelihoods import LIKELIHOODS
 from training.objectives import OBJECTIVES
 from training.precision import PRECISIONS
 from training.priors import PRIORS
+from training.priors.fitting import FITTED
 from training.schedules import SCHEDULES
 
 
@@ -93,6 +94,15 @@ class RunConfig(BaseModel):
     )
     sigma: Rate = Field(1.0, description="standard deviation of the Gaussians, or its start")
     prior: Annotated[str, _one_of(PRIORS)] = Field("normal", description=f"p(z): {_listed(PRIORS)}")
+    prior_after: Annotated[str | None, BeforeValidator(_maybe_none), _one_of((None, *FITTED))] = (
+        Field(
+            None,
+            description=f"p(z) fitted to the posteriors after training: none, {_listed(FITTED)}",
+        )
+    )
+    components: Positive = Field(
+        100, description="of prior=vamp and of prior_after=gaussian_mixture"
+    )
 
     # Objective and optimization
     objective: Annotated[str, _one_of(OBJECTIVES)] = Field(
@@ -133,6 +143,10 @@ class RunConfig(BaseModel):
     seed: int = Field(0, ge=0, description="decides initial weights, order, noise and binarization")
 
     # Evaluation
+    patience: Annotated[Positive | None, BeforeValidator(_maybe_none)] = Field(
+        None,
+        description="evaluations without a better -ELBO, after the warm-up, that end the run",
+    )
     evaluate_every: Positive = Field(5, description="epochs between evaluations and picture sheets")
     nll_samples: Positive = Field(
         100, description="importance samples of the NLL estimate at the end"

@@ -20,9 +20,9 @@ class Events:
         self.writer = _writer(folder / FOLDER)
 
     def scalars(self, record: Record) -> None:
-        """The numbers of a log line."""
+        """The numbers of a log line that tells of an epoch."""
         for key, value in record.items():
-            if not isinstance(value, str) and key != "epoch":
+            if not isinstance(value, str) and "epoch" in record and key != "epoch":
                 self.writer.add_scalar(f"{record['event']}/{key}", value, int(record["epoch"]))
 
     def sheet(self, name: str, sheet: Tensor, epoch: int) -> None:

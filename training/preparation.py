@@ -11,7 +11,7 @@ from training.errors import ConfigError
 from training.evaluate import observed_once
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS
-from training.priors import PRIORS
+from training.priors import PRIORS, Setting
 from training.vae import VAE
 
 
@@ -67,5 +67,6 @@ def build_vae(config: RunConfig, dataset: Dataset) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = FAMILIES[config.family](wanted)
-        prior = PRIORS[config.prior](config.latent_dim)
+        setting = Setting(config.latent_dim, config.components, networks.encoder, dataset.train)
+        prior = PRIORS[config.prior](setting)
     return VAE(networks.encoder, networks.decoder, likelihood, prior)

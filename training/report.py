@@ -87,15 +87,16 @@ def _said(figure: Figure) -> str:
 
 def _summary(told: Told) -> str:
     config = told.config
+    done = _epochs(told.history)[-1]["epoch"]
     return (
         f"A variational autoencoder of {told.dataset.name}: family {config.family}, "
         f"{config.latent_dim} latent dimensions, likelihood {config.likelihood}, prior "
-        f"{config.prior}; recipe {told.recipe}, {config.epochs} epochs."
+        f"{config.prior}; recipe {told.recipe}, {done} epochs."
     )
 
 
 def _curves(history: Sequence[Record]) -> Iterator[Picture]:
-    last = [line for line in history if line["event"] == "epoch"][-1]
+    last = _epochs(history)[-1]
     for name, of in charts.CURVES.items():
         caption = f"{of(last):.4g} nats a row in the last epoch of training."
         yield Picture(charts.svg(charts.curve(name, history)), f"Chart of the {name}", caption)
@@ -103,6 +104,10 @@ def _curves(history: Sequence[Record]) -> Iterator[Picture]:
     yield Picture(
         charts.svg(chart), "Chart of the learning rate", "Of the last step of each epoch."
     )
+
+
+def _epochs(history: Sequence[Record]) -> list[Record]:
+    return [line for line in history if line["event"] == "epoch"]
 
 
 def _latent(told: Told) -> Iterator[Picture]:

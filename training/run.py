@@ -19,11 +19,14 @@ from training.figures import figures_of
 from training.likelihoods import Kind
 from training.posteriors import Posteriors
 from training.preparation import Prepared, prepare
+from training.priors.fitting import with_fitted_prior
+from training.processes import ALONE, Team
 from training.progress import Progress, bar
 from training.publication import Trained, publish
 from training.recipes import RECIPES, Recipe
 from training.report import Told
 from training.run_state import RunState
+from training.vae import VAE
 from training.watch import Watch, draw_sheets
 
 
@@ -38,52 +41,74 @@ class Outcome(NamedTuple):
     store: Path
 
 
-def run(recipe: str, words: Sequence[str]) -> Outcome:
+class _Begun(NamedTuple):
+    """A run before its next step."""
+
+    config: RunConfig
+    folder: Path
+    prepared: Prepared
+    state: RunState
+
+
+def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     """Train, evaluate and publish. Raises TrainingError or StoreError.
 
     Interrupted, with the command that goes on, after a first Ctrl-C or SIGTERM.
     """
     config = configure(recipe, words)
-    folder = config.out or Path("runs") / config.name
     store = _usable_store(config)
-    saved = _saved_run(folder, config)
-    prepared = prepare(config)
+    begun = _begin(config)
     if config.publish:
         # What TorchScript cannot express is better known before the first step than after the last.
-        script(for_export(prepared.vae))
-    state = run_state.fresh(prepared.vae, config)
-    if saved is not None:
-        run_state.restore(state, saved, config)
-    command = _command(recipe, words)
+        script(for_export(begun.prepared.vae))
+    command = _command(recipe, words, team)
     go_on = f"{command} resume=true"
-    _train(state, prepared, config, folder, go_on)
+    _train(begun, go_on, team)
+    dataset = begun.prepared.dataset
     try:
-        figures, posteriors = _measure(state, prepared, config)
+        vae = _finished(begun)
+        figures, posteriors = _measure(vae, begun)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
         ) from None
-    report.write(
-        Told(
-            recipe=recipe,
-            command=command,
-            config=config,
-            dataset=prepared.dataset,
-            history=state.history,
-            seconds=state.seconds,
-            figures=figures,
-            posteriors=posteriors,
-            sheets=draw_sheets(state.result, prepared, config.seed, folder),
-        ),
-        folder,
+    told = Told(
+        recipe=recipe,
+        command=command,
+        config=config,
+        dataset=dataset,
+        history=begun.state.history,
+        seconds=begun.state.seconds,
+        figures=figures,
+        posteriors=posteriors,
+        sheets=draw_sheets(vae, begun.prepared, config.seed, begun.folder),
     )
+    report.write(told, begun.folder)
     published = None
     if config.publish:
-        trained = Trained(recipe, config, prepared.dataset, state.result, figures)
-        published = publish(trained, store)
-    state.finished = True
-    run_state.save(state, config, folder)
-    return Outcome(folder, figures, prepared.dataset.kind, published, store)
+        published = publish(Trained(recipe, config, dataset, vae, figures), store)
+    begun.state.finished = True
+    run_state.save(begun.state, config, begun.folder)
+    return Outcome(begun.folder, figures, dataset.kind, published, store)
+
+
+def follow(recipe: str, words: Sequence[str], team: Team) -> None:
+    """Take the same steps as the process that runs it; everything else is left to that one."""
+    begun = _begin(configure(recipe, words))
+    with stop_signals() as should_stop:
+        watcher = _Follower(should_stop)
+        loop.train(begun.state, begun.prepared.train, begun.config, watcher, team)
+
+
+def _begin(config: RunConfig) -> _Begun:
+    """Afresh, or where the saved run stopped."""
+    folder = config.out or Path("runs") / config.name
+    saved = _saved_run(folder, config)
+    prepared = prepare(config)
+    state = run_state.fresh(prepared.vae, config)
+    if saved is not None:
+        run_state.restore(state, saved, config)
+    return _Begun(config, folder, prepared, state)
 
 
 def configure(recipe: str, words: Sequence[str]) -> RunConfig:
@@ -126,23 +151,39 @@ def _saved_run(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     return saved if config.resume else None
 
 
-def _command(recipe: str, words: Sequence[str]) -> str:
+def _command(recipe: str, words: Sequence[str], team: Team) -> str:
     kept = [word for word in words if not word.startswith("resume=")]
-    return shlex.join(["python", "-m", "training", "run", recipe, *kept])
+    start = ["python"] if team.size == 1 else ["torchrun", f"--nproc-per-node={team.size}"]
+    return shlex.join([*start, "-m", "training", "run", recipe, *kept])
 
 
-def _train(
-    state: RunState, prepared: Prepared, config: RunConfig, folder: Path, go_on: str
-) -> None:
+class _Follower:
+    """Looks on in the processes that leave everything but the steps to another."""
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+
+    def stepped(self, state: RunState) -> None:
+        """Nothing to tell."""
+
+    def skipped(self, state: RunState, fault: str) -> None:
+        """Nothing to tell."""
+
+    def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
+        """Nothing to tell."""
+
+
+def _train(begun: _Begun, go_on: str, team: Team) -> None:
     """Take the steps that are left; Interrupted, with everything saved, where somebody says so."""
+    config, folder, prepared, state = begun
     total = config.epochs * loop.steps_per_epoch(len(prepared.train), config.batch_size)
     with (
         stop_signals() as should_stop,
         Progress(folder, total, state, tensorboard=config.tensorboard) as progress,
     ):
         watch = Watch(config, prepared, progress, folder, should_stop)
-        loop.train(state, prepared.train, config, watch)
-        if state.step < total:
+        loop.train(state, prepared.train, config, watch, team)
+        if state.step < total and not watch.enough:
             run_state.save(state, config, folder)
             raise Interrupted(f"stopped after step {state.step} of {total}, saved. Go on: {go_on}")
 
@@ -170,10 +211,17 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _measure(
-    state: RunState, prepared: Prepared, config: RunConfig
-) -> tuple[tuple[Figure, ...], Posteriors]:
-    model, test = state.result, prepared.test
-    found = estimate(model, test, config.nll_samples, config.seed, progress=bar)
-    error = reconstruction_error(model, prepared.dataset.test, test.device)
-    return figures_of(found, error, model.likelihood, test[0].numel()), found.posteriors
+def _finished(begun: _Begun) -> VAE:
+    """The model to measure and to publish, with the prior that is fitted last."""
+    config, vae = begun.config, begun.state.outcome
+    if config.prior_after is None:
+        return vae
+    rows = begun.prepared.train
+    return with_fitted_prior(vae, config.prior_after, rows, config.components, config.seed)
+
+
+def _measure(vae: VAE, begun: _Begun) -> tuple[tuple[Figure, ...], Posteriors]:
+    config, test = begun.config, begun.prepared.test
+    found = estimate(vae, test, config.nll_samples, config.seed, progress=bar)
+    error = reconstruction_error(vae, begun.prepared.dataset.test, test.device)
+    return figures_of(found, error, vae.likelihood, test[0].numel()), found.posteriors

@@ -20,6 +20,7 @@ from training.vae import VAE
 FILE = "state.pt"
 FORMAT = 1
 Record = dict[str, str | float]
+Weights = dict[str, Tensor]
 
 
 @dataclass
@@ -37,13 +38,26 @@ class RunState:
     """Of this epoch's steps: loss, rate and distortion, times rows; and rows."""
     history: list[Record] = field(default_factory=list)
     """The lines of the log."""
+    skipped: int = 0
+    """Steps in a row that changed no weight, up to now."""
+    best: Weights | None = None
+    """The weights of the best evaluation, where the run may stop early."""
     finished: bool = False
     """Nothing is left to do: trained, evaluated and, where wanted, published."""
 
     @property
     def result(self) -> VAE:
-        """The model to evaluate and to publish."""
+        """The model to evaluate."""
         return self.vae if self.averaged is None else self.averaged
+
+    @property
+    def outcome(self) -> VAE:
+        """The model to publish: the best one of a run that may stop early, else the last."""
+        if self.best is None:
+            return self.result
+        best = copy.deepcopy(self.result)
+        best.load_state_dict(self.best)
+        return best
 
 
 def fresh(vae: VAE, config: RunConfig) -> RunState:
@@ -67,6 +81,8 @@ def save(state: RunState, config: RunConfig, folder: Path) -> None:
         "seconds": state.seconds,
         "sums": state.sums,
         "history": state.history,
+        "skipped": state.skipped,
+        "best": state.best,
         "finished": state.finished,
     }
     partial = folder / f"{FILE}.partial"
@@ -115,6 +131,7 @@ def restore(state: RunState, content: dict[str, Any], config: RunConfig) -> None
         raise RunStateError(f"the saved weights do not fit: {error}") from error
     state.step, state.seconds = content["step"], content["seconds"]
     state.sums, state.history = content["sums"], content["history"]
+    state.skipped, state.best = content.get("skipped", 0), content.get("best")
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from training.posteriors import Posteriors
 from training.preparation import Prepared
 from training.progress import Progress
 from training.run_state import RunState
+from training.stopping import evaluations_since_best, has_converged
 from training.vae import VAE
 
 
@@ -31,7 +32,17 @@ class Watch:
         self.prepared = prepared
         self.progress = progress
         self.folder = folder
-        self.should_stop = should_stop
+        self.asked_to_stop = should_stop
+        self.enough = has_converged(progress.history, config)
+
+    def should_stop(self) -> bool:
+        """Whether somebody asked for it, or the run has converged."""
+        return self.enough or self.asked_to_stop()
+
+    def skipped(self, state: RunState, fault: str) -> None:
+        """Say so, and log it."""
+        self.progress.record({"event": "skipped", "step": state.step, "fault": fault})
+        self.progress.say(f"step {state.step} skipped: {fault}")
 
     def stepped(self, state: RunState) -> None:  # noqa: ARG002
         """Move the bar."""
@@ -64,7 +75,19 @@ class Watch:
             f"{found.active_units} of {self.config.latent_dim} dimensions active"
         )
         self._warn_of_collapse(found.posteriors, epoch)
+        if self.config.patience is not None:
+            self._look_back(state)
         self._show(state.result, found.posteriors, epoch)
+
+    def _look_back(self, state: RunState) -> None:
+        """Keep the weights of the best evaluation, and stop where there has been none for long."""
+        since = evaluations_since_best(self.progress.history, self.config)
+        if not since:
+            weights = state.result.state_dict()
+            state.best = {name: tensor.clone() for name, tensor in weights.items()}
+        self.enough = has_converged(self.progress.history, self.config)
+        if self.enough:
+            self.progress.say(f"no better -ELBO in {since} evaluations: the best one is kept")
 
     def _warn_of_collapse(self, posteriors: Posteriors, epoch: int) -> None:
         """Once in a run, however often it stops and goes on."""

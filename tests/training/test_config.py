@@ -50,7 +50,7 @@ def test_one_number_is_a_square_size() -> None:
         ("family=cnn", "family=cnn: not one of mlp, convolutional"),
         ("likelihood=bernouli", "not one of bernoulli"),
         ("source=mnist", "not one of digits"),
-        ("schedule=step", "not one of constant"),
+        ("schedule=steps", "not one of constant"),
         ("learning_rate=nan", "learning_rate=nan"),
         ("learning_rate=inf", "learning_rate=inf"),
         ("beta=-1", "beta=-1"),

@@ -1,10 +1,13 @@
 """A run that stops and goes on is the run that never stopped, bit for bit; and nothing is lost."""
 
+import itertools
 import json
+import random
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +76,13 @@ class _StopAfter:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
+        self.faults: list[str] = []
 
     def stepped(self, _state: RunState) -> None:
         self.steps -= 1
+
+    def skipped(self, _state: RunState, fault: str) -> None:
+        self.faults.append(fault)
 
     def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
         state.history.append({"event": "epoch", "epoch": epoch, **means})
@@ -169,6 +176,35 @@ def test_a_stop_while_the_nll_is_estimated_keeps_the_training(
     same(before, saved(tmp_path))
 
 
+def _written_since(state: Path, moment: int) -> bool:
+    return state.exists() and state.stat().st_mtime_ns > moment
+
+
+def test_a_run_killed_at_any_moment_ends_with_the_weights_of_one_that_was_not(
+    tmp_path: Path,
+) -> None:
+    given = [*SMALL, "epochs=40", "evaluate_every=10", "averaging=0.9", "schedule=one_cycle"]
+    run("digits", [*given, f"out={tmp_path / 'straight'}"])
+    state, moments = tmp_path / "killed/state.pt", random.Random(0)
+    for _ in range(3):
+        resume = ["resume=true"] if state.exists() else []
+        before = state.stat().st_mtime_ns if resume else 0
+        process = subprocess.Popen(
+            command("run", "digits", *given, "out=killed", *resume),
+            cwd=tmp_path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(partial(_written_since, state, before))
+        # Within an epoch, between two, or while the state is being written.
+        time.sleep(moments.random() * 0.3)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert saved(tmp_path / "killed")["step"] < saved(tmp_path / "straight")["step"]
+    run("digits", [*given, f"out={tmp_path / 'killed'}", "resume=true"])
+    same(saved(tmp_path / "straight"), saved(tmp_path / "killed"))
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     tmp_path: Path,
 ) -> None:
@@ -181,9 +217,42 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     poisoned = prepared.train.clone()
     poisoned[:] = torch.nan
     state.vae.encoder.register_forward_hook(lambda _m, _i, out: out * torch.nan)
-    with pytest.raises(TrainingDiverged, match=r"nan at step 26 \(epoch 2;.*lower learning_rate"):
+    with pytest.raises(
+        TrainingDiverged, match=r"nan .* at step 35 \(epoch 2\), the 10th in a row: lower learn"
+    ):
         loop.train(state, poisoned, config, _StopAfter(-1))
     assert (tmp_path / "state.pt").read_bytes() == good
+
+
+class _Notes(_StopAfter):
+    """What a run's weights are after every step."""
+
+    def __init__(self) -> None:
+        super().__init__(steps=-1)
+        self.weights: list[torch.Tensor] = []
+
+    def stepped(self, state: RunState) -> None:
+        self.weights.append(next(state.vae.parameters()).detach().clone())
+
+
+def test_a_step_that_is_no_number_is_skipped_and_told(tmp_path: Path) -> None:
+    config = configure("digits", words(tmp_path, "epochs=1"))
+    prepared = prepare(config)
+    state, notes = run_state.fresh(prepared.vae, config), _Notes()
+    losses, gradients = itertools.count(1), itertools.count(1)
+    state.vae.encoder.register_forward_hook(
+        lambda _m, _i, out: out * torch.nan if next(losses) == 4 else out
+    )
+    # The fourth step has no gradient, so the fifth gradient is that of the sixth step.
+    next(state.vae.parameters()).register_hook(  # type: ignore[no-untyped-call]
+        lambda gradient: gradient * torch.inf if next(gradients) == 5 else gradient
+    )
+    loop.train(state, prepared.train, config, notes)
+    assert [fault.split(" was ")[0] for fault in notes.faults] == [
+        *("the loss", "the gradient's norm")
+    ]
+    unchanged = [one.equal(other) for one, other in itertools.pairwise(notes.weights)]
+    assert [step for step, same in enumerate(unchanged, start=2) if same] == [4, 6]
 
 
 def test_an_absurd_learning_rate_ends_in_a_clear_error(tmp_path: Path) -> None:
