@@ -53,6 +53,7 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 @media print {
   body { max-width: none; padding: 0; font-size: 11pt; }
   .table { overflow: visible; }
+  .pictures { grid-template-columns: 1fr 1fr; }
   h2 { break-after: avoid; }
   tr, pre, dl { break-inside: avoid; }
 }

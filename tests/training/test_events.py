@@ -1,7 +1,6 @@
 """What TensorBoard's own reader finds after a run."""
 
 import io
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,8 +46,3 @@ def test_the_histograms_hold_a_number_of_each_dimension_of_each_row(events: Any)
     assert (means.histogram_value.num, draws.histogram_value.num) == (count, count)
     # A draw is spread by the posterior's own width on top of the means'.
     assert draws.histogram_value.sum_squares > means.histogram_value.sum_squares
-
-
-def test_nothing_is_written_unless_asked_for(tmp_path: Path) -> None:
-    run("digits", ["epochs=1", "publish=false", "nll_samples=2", f"out={tmp_path}"])
-    assert not (tmp_path / "tensorboard").exists()

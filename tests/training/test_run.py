@@ -163,6 +163,7 @@ def test_without_publishing_nothing_comes_into_the_store(tmp_path: Path) -> None
     assert run("digits", given).published is None
     assert not (tmp_path / "store").exists()
     assert (tmp_path / "out/report.html").exists()
+    assert not (tmp_path / "out/tensorboard").exists()
 
 
 def test_a_second_run_publishes_the_next_version(tmp_path: Path) -> None:
