@@ -17,8 +17,8 @@ from training.families import ACTIVATIONS, FAMILIES
 from training.likelihoods import LIKELIHOODS
 from training.objectives import OBJECTIVES
 from training.precision import PRECISIONS
+from training.prior_fitting import FITTED
 from training.priors import PRIORS
-from training.priors.fitting import FITTED
 from training.schedules import SCHEDULES
 
 

@@ -19,7 +19,7 @@ from training.figures import figures_of
 from training.likelihoods import Kind
 from training.posteriors import Posteriors
 from training.preparation import Prepared, prepare
-from training.priors.fitting import with_fitted_prior
+from training.prior_fitting import with_fitted_prior
 from training.processes import ALONE, Team
 from training.progress import Progress, bar
 from training.publication import Trained, publish

@@ -16,8 +16,8 @@ from training.errors import ConfigError
 from training.evaluate import estimate
 from training.objectives import OBJECTIVES, Options, draw
 from training.preparation import build_vae
+from training.prior_fitting import FITTED, with_fitted_prior
 from training.priors import PRIORS, Prior, Setting
-from training.priors.fitting import FITTED, with_fitted_prior
 from training.priors.normal import kl_divergence, standard_normal
 from training.priors.prior import log_normal
 from training.priors.two_layers import TwoLayers

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.families import mlp
 from training.families.architecture import Architecture, Networks
-from training.priors.two_layers import sizes
+from training.layers import sizes
 
 
 def build(wanted: Architecture) -> Networks:

@@ -12,19 +12,11 @@ is exact: bounds and importance weights are those of the two-layer models of Bur
 import torch
 from torch import Tensor, nn
 
-from training.errors import ConfigError
+from training.layers import sizes
 from training.priors.normal import standard_normal
 from training.priors.prior import Prior, Setting, log_normal
 
 WIDTH = 100  # of the two hidden layers each way, as in the paper
-
-
-def sizes(latent_dim: int) -> tuple[int, int]:
-    """Numbers of h₁ and of u: two thirds and a third, as the paper's 100 and 50."""
-    if latent_dim < 2:
-        raise ConfigError(f"latent_dim={latent_dim}: two layers need 2 numbers or more")
-    above = max(1, latent_dim // 3)
-    return latent_dim - above, above
 
 
 class TwoLayers(Prior):
