@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 try:
+    from training import report
     from training.config import PLACES, RunConfig, as_word
     from training.processes import Team, joined
     from training.progress import bar
@@ -140,7 +141,7 @@ def _run(chosen: argparse.Namespace, team: Team) -> None:
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
-    print(f"log, curves and pictures: {outcome.folder}/")
+    print(f"report: {outcome.folder / report.FILE} (log, curves and pictures beside it)")
     _print_next(outcome)
 
 
@@ -170,6 +171,8 @@ def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
     found = measure(chosen.model, chosen.store or store_path(), how, bar)
     print(found.model)
     _print_figures(found.figures)
+    rates = " ".join(f"{rate:.2f}" for rate in found.posteriors.rates.tolist())
+    print(f"nats of each dimension, {found.posteriors.measured_against}: {rates}")
     if not found.same_data:
         print("note: these are not the rows that the model was trained and tested on")
 
@@ -185,7 +188,7 @@ def _recipes(_chosen: argparse.Namespace, _team: Team) -> None:
 
 def _print_figures(figures: Iterable[Figure]) -> None:
     for figure in figures:
-        print(f"{figure.name:14} {figure.value:10.3f} {figure.unit:9} {figure.estimator}")
+        print(f"{figure.name:20} {figure.value:10.4f} {figure.unit:10} {figure.estimator}")
 
 
 def _print_targets(recipe: str, figures: Iterable[Figure]) -> None:

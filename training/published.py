@@ -11,10 +11,11 @@ import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
 from training.errors import ConfigError, DataError
-from training.evaluate import estimate, observed_once
+from training.evaluate import estimate, observed_once, reconstruction_error
+from training.figures import figures_of
 from training.likelihoods import LIKELIHOODS
+from training.posteriors import Posteriors
 from training.preparation import find_device, load_data
-from training.publication import figures_of
 
 
 class Measurement(NamedTuple):
@@ -22,6 +23,7 @@ class Measurement(NamedTuple):
 
     model: ModelId
     figures: tuple[Figure, ...]
+    posteriors: Posteriors
     same_data: bool
     """Whether the rows are those that the model was trained and tested on, by their digest."""
 
@@ -57,9 +59,12 @@ def measure(
         )
     likelihood = LIKELIHOODS[config.likelihood](dataset.kind, config.sigma)
     test = observed_once(likelihood, dataset.test, config.seed)[: how.rows].to(device)
-    found = estimate(_Scored(checkpoint), test, how.samples, config.seed, progress)
+    scored = _Scored(checkpoint)
+    found = estimate(scored, test, how.samples, config.seed, progress)
+    error = reconstruction_error(scored, dataset.test[: how.rows], device)
+    figures = figures_of(found, error, likelihood, test[0].numel())
     same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(model, figures_of(found, likelihood, test[0].numel()), same)
+    return Measurement(model, figures, found.posteriors, same)
 
 
 def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
@@ -87,5 +92,6 @@ class _Scored:
                 "measured from the store: export it at training"
             )
         self.encode = checkpoint.encode
+        self.decode = checkpoint.decode
         self.prior_log_density = checkpoint.prior_log_density
         self.log_likelihood = checkpoint.log_likelihood

@@ -17,30 +17,34 @@ WANTED = (
     "[0, 1]) or of vectors [N, D]"
 )
 PAIRS = (("train", "test"), ("x_train", "x_test"))
+LABELS = ("test_labels", "y_test")
 MOST_CHANNELS = 4
 
 
 def load(request: Request) -> Dataset:
     """Images where the array has three or four dimensions, vectors where it has two."""
     path = wanted_path(request, "arrays", WANTED)
-    arrays = [_rows(array, f"{path} ({name})") for name, array in _read(path).items()]
+    read, labels = _read(path)
+    arrays = [_rows(array, f"{path} ({name})") for name, array in read.items()]
     kinds: set[Kind] = {"vectors" if rows.ndim == 2 else "image" for rows in arrays}
     if len({rows.shape[1:] for rows in arrays}) != 1:
         shapes = " and ".join(str(list(rows.shape)) for rows in arrays)
         raise DataError(f"{path}: training and test rows differ in shape: {shapes}")
     train, test = arrays if len(arrays) == 2 else split(arrays[0], request, str(path))
-    return Dataset(name=path.stem, kind=kinds.pop(), train=train, test=test)
+    return Dataset(path.stem, kinds.pop(), train, test, labels)
 
 
-def _read(path: Path) -> dict[str, NDArray[np.generic]]:
-    """The one array of the file, or its pair of training and test arrays, by name."""
+def _read(path: Path) -> tuple[dict[str, NDArray[np.generic]], Tensor | None]:
+    """The one array of the file, or its pair of training and test arrays, by name; and labels."""
     try:
         # Opened here, because numpy leaves a file open that it cannot read.
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
-                return {"array": loaded}
-            return {name: loaded[name] for name in _names(loaded.files, path)}
+                return {"array": loaded}, None
+            names = _names(loaded.files, path)
+            beside = [loaded[name] for name in LABELS if name in set(loaded.files) - set(names)]
+            return {name: loaded[name] for name in names}, _classes(beside)
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as {WANTED}: {error}") from error
 
@@ -55,6 +59,15 @@ def _names(names: list[str], path: Path) -> tuple[str, ...]:
         f"{path} holds {', '.join(names) or 'nothing'}: give it one array, or two named "
         "train and test (or x_train and x_test)"
     )
+
+
+def _classes(beside: list[NDArray[np.generic]]) -> Tensor | None:
+    """The first labels that are whole numbers, [N] or [N, 1]: → [N]; others are no classes."""
+    for labels in beside:
+        if labels.dtype.kind in "bui":
+            column = labels[:, 0] if labels.shape[1:] == (1,) else labels
+            return torch.from_numpy(column.astype("i8"))
+    return None
 
 
 def _rows(array: NDArray[np.generic], source: str) -> Tensor:
