@@ -8,10 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from training.likelihoods import Likelihood
+from training.datasets.gathering import Room, gather
+from training.datasets.rows import Rows, Streamed, pieces
+from training.likelihoods import DISCRETE, Likelihood
 from training.priors.normal import kl_divergence, standard_normal
 from training.streams import stream
 from training.vae import reparameterize
@@ -60,9 +63,19 @@ class Estimate(NamedTuple):
         return f"importance-weighted bound, {self.samples} samples a row, {self.rows} test rows"
 
 
-def observed_once(likelihood: Likelihood, rows: Tensor, seed: int) -> Tensor:
-    """The rows that a model is evaluated on; binarized once, by `seed`, for a Bernoulli."""
-    return likelihood.observe_once(rows, stream(seed, "test rows", 0, rows.device))
+def observed_once(likelihood: Likelihood, rows: Rows, seed: int, room: Room | None = None) -> Rows:
+    """The rows that a model is evaluated on; binarized once, by `seed`, for a Bernoulli.
+
+    Streamed rows stay streamed: those that differ from what is stored go where `room` says.
+    """
+    generator = stream(seed, "test rows", 0, rows.device)
+    if isinstance(rows, Tensor):
+        return likelihood.observe_once(rows, generator)
+    if likelihood.support not in DISCRETE:
+        return rows  # observed as they are
+    observed = (likelihood.observe_once(piece, generator) for piece in pieces(rows))
+    levels = (piece.mul(255).round().byte().numpy() for piece in observed)
+    return Streamed(gather(levels, rows.shape[1:], np.uint8, room or Room()))
 
 
 class _Weighed(NamedTuple):
@@ -77,7 +90,7 @@ class _Weighed(NamedTuple):
 @torch.no_grad()
 def estimate(
     model: Model,
-    rows: Tensor,
+    rows: Rows,
     samples: int,
     seed: int = 0,
     progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
@@ -88,7 +101,7 @@ def estimate(
     Salakhutdinov, "Importance Weighted Autoencoders" (ICLR 2016), equation 8; it lies above the
     true value and falls towards it as K grows. `progress` may wrap the iteration over chunks.
     """
-    chunks = torch.split(rows, max(1, CHUNK // samples))
+    chunks = pieces(rows, max(1, CHUNK // samples))
     found = []
     for number, chunk in enumerate(progress(chunks)):
         weighed = _weigh(model, chunk, samples, stream(seed, "evaluation", number, rows.device))

@@ -1,5 +1,6 @@
 """Measure a published model again, from the store alone: no architecture is built here."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from torch import Tensor
 import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
+from training.datasets.image_file import MODES
+from training.datasets.rows import on_device, take
 from training.errors import ConfigError, DataError
 from training.evaluate import estimate, observed_once
 from training.likelihoods import LIKELIHOODS
@@ -56,10 +59,11 @@ def measure(
             f"{dataset.kind} of shape {list(dataset.shape)}: give other data with --data"
         )
     likelihood = LIKELIHOODS[config.likelihood](dataset.kind, config.sigma)
-    test = observed_once(likelihood, dataset.test, config.seed)[: how.rows].to(device)
+    observed = observed_once(likelihood, dataset.test, config.seed)
+    test = on_device(take(observed, torch.arange(len(observed))[: how.rows]), device)
     found = estimate(_Scored(checkpoint), test, how.samples, config.seed, progress)
     same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(model, figures_of(found, likelihood, test[0].numel()), same)
+    return Measurement(model, figures_of(found, likelihood, math.prod(dataset.shape)), same)
 
 
 def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
@@ -71,8 +75,13 @@ def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
         if key in RunConfig.model_fields
     }
     source = how.source or known.get("source", "digits")
+    now: dict[str, object] = {"data": how.data, "source": source}
+    # Where the form of the data is a choice, it is that which the model takes.
+    if manifest.data.kind == "image":
+        channels, *size = manifest.data.shape
+        now |= {"size": size, "channels": channels if channels in MODES else None}
     try:
-        return RunConfig.model_validate(known | {"data": how.data, "source": source})
+        return RunConfig.model_validate(known | now | {"columns": manifest.data.columns or ()})
     except ValueError as error:
         raise ConfigError(f"{manifest.model} was trained by another release: {error}") from error
 

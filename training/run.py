@@ -1,5 +1,6 @@
 """One run from a recipe and `key=value` words to a published model, stoppable and resumable."""
 
+import math
 import os
 import shlex
 import signal
@@ -85,7 +86,7 @@ def _begin(config: RunConfig) -> _Begun:
     """Afresh, or where the saved run stopped."""
     folder = config.out or Path("runs") / config.name
     saved = _saved_run(folder, config)
-    prepared = prepare(config)
+    prepared = prepare(config, folder)
     state = run_state.fresh(prepared.vae, config)
     if saved is not None:
         run_state.restore(state, saved, config)

@@ -6,10 +6,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from training.datasets.dataset import Dataset, Request, scale_pixels, split, wanted_path
+from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
+from training.datasets.gathering import Room
+from training.datasets.rows import Rows
 from training.errors import DataError
 
 WANTED = (
@@ -24,14 +24,14 @@ def load(request: Request) -> Dataset:
     """Grey images; of a single file a part is held out for testing."""
     path = wanted_path(request, "idx", WANTED)
     if path.is_dir():
-        train, test = (_images(_the_one(path, part)) for part in ("train", "t10k"))
+        train, test = (_images(_the_one(path, part), request.room) for part in ("train", "t10k"))
         if train.shape[1:] != test.shape[1:]:
             raise DataError(
                 f"{path}: training images are {list(train.shape[1:])} and test images "
                 f"{list(test.shape[1:])}: they must agree"
             )
     else:
-        train, test = split(_images(path), request, str(path))
+        train, test = split(_images(path, request.room), request, str(path))
     return Dataset(name=path.resolve().name, kind="image", train=train, test=test)
 
 
@@ -45,11 +45,11 @@ def _the_one(folder: Path, part: str) -> Path:
     return found[0]
 
 
-def _images(file: Path) -> Tensor:
+def _images(file: Path, room: Room) -> Rows:
     array = read(file)
     if array.ndim != 3 or len(array) == 0:
         raise DataError(f"{file}: images are [N, H, W] with N > 0, and this is {list(array.shape)}")
-    return scale_pixels(torch.from_numpy(array), str(file))[:, None]  # [N, 1, H, W]
+    return rows_of(array[:, None], "image", str(file), room)  # [N, 1, H, W]
 
 
 def read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
