@@ -25,7 +25,8 @@ EXAMPLES = """examples:
   python -m training run mnist_quick data=PATH/TO/MNIST latent_dim=32 name=wide
   python -m training run mnist data=PATH/TO/MNIST resume=true
   torchrun --nproc-per-node 2 -m training run mnist data=PATH/TO/MNIST
-  python -m training run images data=PHOTOS size=64
+  python -m training run conv data=PHOTOS
+  python -m training run vectors source=table data=TABLE.csv
   python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
 """
 

@@ -132,8 +132,8 @@ def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
         image.save(tmp_path / "photos" / f"{number}.jpg")
     given = [f"data={tmp_path / 'photos'}", "size=10,12", "encoder=4,8", "decoder=8,4"]
     where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8", "tensorboard=true"]
-    outcome = run("images", [*given, *where, *SHORT])
-    assert outcome.published == ModelId("images", 1)
+    outcome = run("conv", [*given, *where, *SHORT])
+    assert outcome.published == ModelId("conv", 1)
     assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
     with Image.open(tmp_path / "out/samples.png") as sheet:
         assert sheet.mode == "RGB"
