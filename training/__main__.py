@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _end(130, "stopped", team)
         except (TrainingError, StoreError) as error:
             return _end(1, f"error: {error}", team)
+        except OSError as error:
+            return _end(1, f"error: {error}; what was saved before is whole", team)
     return 0
 
 
@@ -148,6 +150,8 @@ def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
         chosen.samples, chosen.rows, chosen.data, chosen.source, chosen.device, chosen.threads
     )
     found = measure(chosen.model, chosen.store or store_path(), how, bar)
+    for note in found.notes:
+        print(note)
     print(found.model)
     _print_figures(found.figures)
     if not found.same_data:

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
 from training.config import RunConfig
 from training.datasets import DATASETS, Dataset, Request
@@ -15,6 +14,7 @@ from training.evaluate import observed_once
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS
 from training.priors import PRIORS
+from training.publication import refuse_too_large
 from training.standardization import AsTheyAre, Standardized
 from training.vae import VAE
 
@@ -41,9 +41,11 @@ def prepare(config: RunConfig, folder: Path | None = None) -> Prepared:
     device = find_device(config.device)
     torch.set_num_threads(config.threads)
     dataset = load_data(config, folder)
+    if config.publish:
+        refuse_too_large(dataset)
     _refuse_one_row_repeated(dataset)
     vae = build_vae(config, dataset).to(device)
-    test = observed_once(vae.likelihood, dataset.test, config.seed, room(config, folder))
+    test = observed_once(vae.likelihood, dataset.test, config.seed, _room(config, folder))
     return Prepared(dataset, vae, on_device(dataset.train, device), on_device(test, device))
 
 
@@ -61,26 +63,21 @@ def find_device(name: str) -> torch.device:
 
 
 def load_data(config: RunConfig, folder: Path | None = None) -> Dataset:
-    """The rows of the configured source; what was decided in reading them is printed."""
-    dataset = DATASETS[config.source](
-        Request(
-            path=config.data,
-            size=config.size,
-            channels=config.channels,
-            held_out=config.held_out,
-            seed=config.seed,
-            columns=config.columns,
-            unreadable=config.unreadable,
-            room=room(config, folder),
-        )
+    """The rows of the configured source; `folder` as for `prepare`."""
+    request = Request(
+        path=config.data,
+        size=config.size,
+        channels=config.channels,
+        held_out=config.held_out,
+        seed=config.seed,
+        columns=config.columns,
+        unreadable=config.unreadable,
+        room=_room(config, folder),
     )
-    for note in dataset.notes:
-        tqdm.write(note)
-    return dataset
+    return DATASETS[config.source](request)
 
 
-def room(config: RunConfig, folder: Path | None) -> Room:
-    """How much of the data may be in memory, and the folder of the rest."""
+def _room(config: RunConfig, folder: Path | None) -> Room:
     return Room(int(config.memory * (1 << 30)), folder)
 
 

@@ -27,6 +27,8 @@ class Measurement(NamedTuple):
     figures: tuple[Figure, ...]
     same_data: bool
     """Whether the rows are those that the model was trained and tested on, by their digest."""
+    notes: tuple[str, ...]
+    """What was decided or left out in reading them."""
 
 
 class How(NamedTuple):
@@ -63,7 +65,9 @@ def measure(
     test = on_device(take(observed, torch.arange(len(observed))[: how.rows]), device)
     found = estimate(_Scored(checkpoint), test, how.samples, config.seed, progress)
     same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(model, figures_of(found, likelihood, math.prod(dataset.shape)), same)
+    return Measurement(
+        model, figures_of(found, likelihood, math.prod(dataset.shape)), same, dataset.notes
+    )
 
 
 def _config(checkpoint: Checkpoint, how: How) -> RunConfig:

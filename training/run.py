@@ -163,6 +163,8 @@ def _train(begun: _Begun, go_on: str, team: Team) -> None:
         stop_signals() as should_stop,
         Progress(folder, total, state, tensorboard=config.tensorboard) as progress,
     ):
+        for note in prepared.dataset.notes:
+            progress.say(note)
         watch = Watch(config, prepared, progress, folder, should_stop)
         loop.train(state, prepared.train, config, watch, team)
         if state.step < total and not watch.enough:
@@ -194,6 +196,6 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 def _measure(begun: _Begun) -> tuple[Figure, ...]:
-    config, test, model = begun.config, begun.prepared.test, begun.state.outcome
-    found = estimate(model, test, config.nll_samples, config.seed, progress=bar)
-    return figures_of(found, model.likelihood, test[0].numel())
+    config, prepared, model = begun.config, begun.prepared, begun.state.outcome
+    found = estimate(model, prepared.test, config.nll_samples, config.seed, progress=bar)
+    return figures_of(found, model.likelihood, math.prod(prepared.dataset.shape))

@@ -107,12 +107,13 @@ def rows_of(array: Array, kind: Kind, source: str, room: Room) -> Rows:
     check = scale_pixels if kind == "image" else finite
     if room.holds(array.size):
         return check(_native(array), source)
-    check(_native(array[:1]), source)  # for its type
     rows, checked = Streamed(array), 0
-    if array.dtype.kind == "f":
-        for piece in pieces(rows):
-            check(piece, f"{source}, from row {checked} on")
-            checked += len(piece)
+    if array.dtype.kind != "f":
+        check(_native(array[:1]), source)  # the type says all
+        return rows
+    for piece in pieces(rows):
+        check(piece, f"{source}, from row {checked} on")
+        checked += len(piece)
     return rows
 
 
