@@ -15,7 +15,7 @@ from tests.training.small import environment
 from training import run_state
 from training.datasets import DATASETS, Dataset, Request
 from training.datasets.gathering import Room
-from training.datasets.rows import Streamed, mean, mean_and_deviation, pieces
+from training.datasets.rows import Streamed, mean, mean_and_deviation, on_device, pieces
 from training.errors import DataError
 from training.evaluate import observed_once
 from training.likelihoods import LIKELIHOODS
@@ -103,6 +103,8 @@ def test_streamed_rows_are_the_rows_in_memory(tmp_path: Path, made: str) -> None
 @pytest.mark.parametrize("made", MADE)
 def test_statistics_do_not_depend_on_where_rows_lie(tmp_path: Path, made: str) -> None:
     held, streamed = both(made, tmp_path)
+    assert isinstance(held.train, torch.Tensor)
+    assert mean(held.train).equal(held.train.mean(0))
     assert mean(held.train).equal(mean(streamed.train))
     for one, other in zip(
         mean_and_deviation(held.train), mean_and_deviation(streamed.train), strict=True
@@ -121,6 +123,21 @@ def test_statistics_of_many_pieces_are_those_of_all_rows(
         torch.testing.assert_close(average, exact.mean(0))
         torch.testing.assert_close(deviation, exact.std(0, correction=0))
         torch.testing.assert_close(mean(rows), exact.mean(0).float())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("room", [0.0, 0.5])
+def test_rows_come_on_the_device_whether_it_has_room_for_all_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: float
+) -> None:
+    monkeypatch.setattr("training.datasets.rows.ROOM", room)
+    device = torch.device("cuda", 0)
+    for data in both("images", tmp_path):
+        moved = on_device(data.train, device)
+        assert isinstance(moved, torch.Tensor if room else Streamed)
+        which = torch.tensor([3, 0, 2], device=device)
+        assert moved[which].device == device
+        assert moved[which].cpu().equal(data.train[which.cpu()])
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from training.errors import DataError
 
@@ -39,6 +39,8 @@ def look(file: Path) -> Look:
 def _refusing() -> Iterator[None]:
     try:
         yield
+    except UnidentifiedImageError as error:
+        raise DataError("not a readable image: of no known format") from error
     except Exception as error:  # whatever Pillow's codecs raise on what they do not understand
         raise DataError(f"not a readable image: {error}") from error
 

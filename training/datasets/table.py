@@ -55,10 +55,12 @@ def _parquet(path: Path, columns: tuple[str, ...]) -> tuple[list[str], Batches]:
 
     file = parquet.ParquetFile(path)
     names = _chosen(file.schema_arrow.names, columns, path)
-    for name in names:
-        kind = file.schema_arrow.field(name).type
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
-            raise DataError(f"{path}: column {name!r} holds {kind}, not numbers; {_remedy(names)}")
+    kinds = {name: file.schema_arrow.field(name).type for name in names}
+    numeric = (types.is_integer, types.is_floating, types.is_decimal)
+    others = [name for name, kind in kinds.items() if not any(test(kind) for test in numeric)]
+    if others:
+        what = f"column {others[0]!r} holds {kinds[others[0]]}, not numbers"
+        raise DataError(f"{path}: {what}; {_remedy(names, others)}")
 
     def batches() -> Batches:
         with _naming(path, names):
@@ -75,7 +77,7 @@ def _chosen(header: list[str], columns: tuple[str, ...], path: Path) -> list[str
     if absent:
         raise DataError(f"{path}: there is no column {absent[0]!r}; it has {', '.join(header)}")
     if "" in names:
-        raise DataError(f"{path}: column {names.index('')} has no name; {_remedy(names)}")
+        raise DataError(f"{path}: column {names.index('')} has no name; {_remedy(names, [''])}")
     repeated = [name for name in names if header.count(name) + names.count(name) > 2]
     if repeated:
         raise DataError(f"{path}: more than one column is {repeated[0]!r}: give each its own name")
@@ -119,12 +121,12 @@ def _naming(path: Path, header: list[str]) -> Iterator[None]:
     try:
         yield
     except (ArrowException, UnicodeDecodeError, OSError) as error:
-        said = re.sub(
-            r"CSV column #(\d+)", lambda found: f"column {header[int(found[1])]!r}", str(error)
-        )
-        remedy = f"; {_remedy(header)}" if said != str(error) else ""
-        raise DataError(f"{path}: cannot be read as {WANTED}: {said}{remedy}") from error
+        said, found = str(error), re.search(r"CSV column #(\d+)", str(error))
+        if found:
+            column = header[int(found[1])]
+            said = f"{said.replace(found[0], f'column {column!r}')}; {_remedy(header, [column])}"
+        raise DataError(f"{path}: cannot be read as {WANTED}: {said}") from error
 
 
-def _remedy(names: list[str]) -> str:
-    return f"leave it out with columns=, some of {','.join(filter(None, names))}"
+def _remedy(names: list[str], without: list[str]) -> str:
+    return f"leave it out: columns={','.join(name for name in names if name not in without)}"

@@ -14,6 +14,8 @@ RECIPE = Recipe(
         latent_dim=64,
         activation="silu",
         likelihood="gaussian_learned",
+        # Near where it ends, which Adam would take thousands of steps to reach from 1.
+        sigma=0.1,
         epochs=100,
         batch_size=64,
         learning_rate=1e-3,
