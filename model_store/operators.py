@@ -31,8 +31,8 @@ aten::log1p aten::log2 aten::logaddexp aten::logical_and aten::logical_not aten:
 aten::logit aten::lt aten::maximum aten::minimum aten::mul aten::multiply aten::nan_to_num
 aten::ne aten::neg aten::negative aten::pow aten::reciprocal aten::remainder aten::round
 aten::rsqrt aten::rsub aten::sign aten::sin aten::sinh aten::special_expit aten::special_log_ndtr
-aten::special_ndtr aten::sqrt aten::square aten::sub aten::subtract aten::tan aten::true_divide
-aten::trunc aten::where aten::xlogy
+aten::special_ndtr aten::special_ndtri aten::sqrt aten::square aten::sub aten::subtract aten::tan
+aten::true_divide aten::trunc aten::where aten::xlogy
 """
 _LAYERS = """
 aten::_convolution aten::addmm aten::baddbmm aten::bilinear aten::bmm aten::conv1d aten::conv2d

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 try:
-    from training.config import PLACES, RunConfig
+    from training import report
+    from training.config import PLACES, RunConfig, as_typed
     from training.processes import Team, joined
     from training.progress import bar
     from training.published import How, measure
@@ -106,20 +107,9 @@ def _positive(word: str) -> int:
 
 def _keys() -> str:
     return "\n".join(
-        f"  {name:15} {field.description} [{default_text(field.default)}]"
+        f"  {name:15} {field.description} [{as_typed(field.default)}]"
         for name, field in RunConfig.model_fields.items()
     )
-
-
-def default_text(value: object) -> str:
-    """A default as one would write it on the command line."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(str(part) for part in value)
-    return str(value)
 
 
 def _run(chosen: argparse.Namespace, team: Team) -> None:
@@ -130,7 +120,7 @@ def _run(chosen: argparse.Namespace, team: Team) -> None:
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
-    print(f"log, curves and pictures: {outcome.folder}/")
+    print(f"report: {outcome.folder / report.FILE} (log, curves and pictures beside it)")
     _print_next(outcome)
 
 
@@ -154,6 +144,8 @@ def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
         print(note)
     print(found.model)
     _print_figures(found.figures)
+    rates = " ".join(f"{rate:.2f}" for rate in found.posteriors.rates.tolist())
+    print(f"nats of each dimension, {found.posteriors.measured_against}: {rates}")
     if not found.same_data:
         print("note: these are not the rows that the model was trained and tested on")
 
@@ -169,7 +161,7 @@ def _recipes(_chosen: argparse.Namespace, _team: Team) -> None:
 
 def _print_figures(figures: Iterable[Figure]) -> None:
     for figure in figures:
-        print(f"{figure.name:14} {figure.value:10.3f} {figure.unit:9} {figure.estimator}")
+        print(f"{figure.name:20} {figure.value:10.4f} {figure.unit:10} {figure.estimator}")
 
 
 def _print_targets(recipe: str, figures: Iterable[Figure]) -> None:

@@ -17,6 +17,7 @@ from training.families import ACTIVATIONS, FAMILIES
 from training.likelihoods import LIKELIHOODS
 from training.objectives import OBJECTIVES
 from training.precision import PRECISIONS
+from training.prior_fitting import FITTED
 from training.priors import PRIORS
 from training.schedules import SCHEDULES
 
@@ -110,6 +111,15 @@ class RunConfig(BaseModel):
     )
     sigma: Rate = Field(1.0, description="standard deviation of the Gaussians, or its start")
     prior: Annotated[str, _one_of(PRIORS)] = Field("normal", description=f"p(z): {_listed(PRIORS)}")
+    prior_after: Annotated[str | None, BeforeValidator(_maybe_none), _one_of((None, *FITTED))] = (
+        Field(
+            None,
+            description=f"p(z) fitted to the posteriors after training: none, {_listed(FITTED)}",
+        )
+    )
+    components: Positive = Field(
+        100, description="of prior=vamp and of prior_after=gaussian_mixture"
+    )
 
     # Objective and optimization
     objective: Annotated[str, _one_of(OBJECTIVES)] = Field(
@@ -208,6 +218,17 @@ def with_changes(config: RunConfig, words: Iterable[str]) -> RunConfig:
     except ValidationError as error:
         lines = [_one_line(details, changes) for details in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
+
+
+def as_typed(value: object) -> str:
+    """A value as one would write it on the command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(str(part) for part in value)
+    return str(value)
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

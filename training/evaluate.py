@@ -1,6 +1,6 @@
 """How good a model is: the bound and its parts, and the log-likelihood by importance sampling.
 
-Knows a model only as three functions on tensors, so a model in training and a published one are
+Knows a model only as a few functions on tensors, so a model in training and a published one are
 measured by the same code.
 """
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from training.datasets.gathering import Room, gather
 from training.datasets.rows import Rows, Streamed, pieces
 from training.likelihoods import DISCRETE, Likelihood
+from training.posteriors import Posteriors
 from training.priors.normal import kl_divergence, standard_normal
 from training.streams import stream
 from training.vae import reparameterize
@@ -22,7 +23,6 @@ from training.vae import reparameterize
 # Rows of one call of the decoder: enough to keep it busy, and few enough for a CPU's cache; with
 # four times as many an estimate on MNIST takes twice as long.
 CHUNK = 1024
-ACTIVE = 0.01  # the variance of a latent's posterior mean over the rows, from which it is in use
 
 
 class Model(Protocol):
@@ -31,6 +31,10 @@ class Model(Protocol):
     @property
     def encode(self) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         """[N, *data_shape] → posterior mean and log-variance, [N, latent_dim]."""
+
+    @property
+    def decode(self) -> Callable[[Tensor], Tensor]:
+        """z [N, latent_dim] → E[x | z], [N, *data_shape]."""
 
     @property
     def prior_log_density(self) -> Callable[[Tensor], Tensor] | None:
@@ -50,17 +54,20 @@ class Estimate(NamedTuple):
     distortion: float
     nll: float
     """Of -log p(x), estimated from above by the importance-weighted bound."""
-    active_units: int
-    """Latent dimensions that tell rows apart: Var_x(E[z | x]) > 0.01 (Burda et al. 2016, 5.2)."""
+    posteriors: Posteriors
+    """Of every row; the rate to a learned prior is estimated by draws, like the distortion."""
     samples: int
-    rows: int
-    rate_by_draws: bool
-    """Whether the rate was estimated by the draws too, as that to a learned prior must be."""
+    seed: int
 
     @property
-    def estimator(self) -> str:
-        """How the NLL was estimated, for the manifest."""
-        return f"importance-weighted bound, {self.samples} samples a row, {self.rows} test rows"
+    def rows(self) -> int:
+        """How many were evaluated."""
+        return len(self.posteriors.mean)
+
+    @property
+    def active_units(self) -> int:
+        """Latent dimensions that tell rows apart."""
+        return int(self.posteriors.active.sum())
 
 
 def observed_once(likelihood: Likelihood, rows: Rows, seed: int, room: Room | None = None) -> Rows:
@@ -79,12 +86,13 @@ def observed_once(likelihood: Likelihood, rows: Rows, seed: int, room: Room | No
 
 
 class _Weighed(NamedTuple):
-    """What was found of some rows, each [N] but the posterior's mean [N, D]."""
+    """What was found of some rows, each [N] but the posterior's mean and log-variance [N, D]."""
 
     rate: Tensor
     distortion: Tensor
     log_evidence: Tensor
     mean: Tensor
+    log_var: Tensor
 
 
 @torch.no_grad()
@@ -113,10 +121,9 @@ def estimate(
         rate=rate,
         distortion=distortion,
         nll=-log_evidence,
-        active_units=int((every.mean.var(0, correction=0) > ACTIVE).sum()),
+        posteriors=Posteriors(every.mean, every.log_var, model.prior_log_density is not None),
         samples=samples,
-        rows=len(rows),
-        rate_by_draws=model.prior_log_density is not None,
+        seed=seed,
     )
 
 
@@ -135,7 +142,7 @@ def _weigh(model: Model, x: Tensor, samples: int, generator: torch.Generator) ->
     log_evidence = torch.stack(weights).logsumexp(0) - math.log(samples)
     exact = model.prior_log_density is None
     rate = kl_divergence(mean, log_var) if exact else rate / samples
-    return _Weighed(rate, distortion / samples, log_evidence, mean)
+    return _Weighed(rate, distortion / samples, log_evidence, mean, log_var)
 
 
 def _draw(
@@ -155,6 +162,21 @@ def _draw(
     # The density of z is that of its noise over the volume that σ stretches it to.
     log_posterior = standard_normal(noise.flatten(0, 1)).view(draws, len(x)) - 0.5 * log_var.sum(1)
     return log_p, log_p + log_prior - log_posterior
+
+
+@torch.no_grad()
+def reconstruction_error(model: Model, rows: Rows, device: torch.device) -> float:
+    """The mean squared error per dimension of decode(E[z | x]) against x: `rows` [N, *data_shape].
+
+    To be taken of the data's own rows. Rows that were binarized by a draw differ from what was
+    decoded by the noise of that draw above all.
+    """
+    total = 0.0
+    for chunk in pieces(rows, CHUNK):
+        x = chunk.to(device)
+        decoded = model.decode(model.encode(x)[0])
+        total += float((decoded - x).square().double().sum())
+    return total / math.prod(rows.shape)
 
 
 def bits_per_dimension(nats: float, dimensions: int) -> float:

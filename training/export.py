@@ -61,8 +61,10 @@ def capabilities(vae: VAE) -> tuple[Capability, ...]:
 
 
 def for_export(vae: VAE) -> VAE:
-    """A copy on the CPU, in evaluation mode."""
-    return copy.deepcopy(vae).cpu().eval()
+    """A copy on the CPU, in evaluation mode, with the prior as it is published."""
+    copied = copy.deepcopy(vae).cpu().eval()
+    copied.prior = copied.prior.published()
+    return copied
 
 
 def script(vae: VAE) -> torch.jit.ScriptModule:

@@ -13,7 +13,7 @@ from training.errors import ConfigError, DataError
 from training.evaluate import observed_once
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS
-from training.priors import PRIORS
+from training.priors import PRIORS, Setting
 from training.publication import refuse_too_large
 from training.standardization import AsTheyAre, Standardized
 from training.vae import VAE
@@ -107,7 +107,14 @@ def build_vae(config: RunConfig, dataset: Dataset) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = FAMILIES[config.family](wanted)
-        prior = PRIORS[config.prior](config.latent_dim)
+        setting = Setting(
+            config.latent_dim,
+            config.components,
+            networks.encoder,
+            len(dataset.train),
+            lambda which: units.standardize(dataset.train[which]),
+        )
+        prior = PRIORS[config.prior](setting)
     return VAE(networks.encoder, networks.decoder, likelihood, prior, units)
 
 

@@ -1,21 +1,23 @@
-"""What a run shows and writes while it goes: a progress bar, the log, curves, events."""
+"""What a run shows and writes while it goes: a progress bar, the log, curves."""
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.errors import ConfigError
-from training.pictures import loss_curves
+from training import charts
+from training.events import Events
 from training.run_state import Record, RunState
 
 LOG = "log.jsonl"
 CURVES = "curves.png"
+REFRESH = 0.3  # seconds
 
 
 class Progress:
@@ -23,19 +25,33 @@ class Progress:
 
     def __init__(self, folder: Path, total: int, state: RunState, *, tensorboard: bool) -> None:
         self.folder = folder
+        self.state = state
         self.history = state.history
         # disable=None: no bar where nobody watches; the lines of `say` remain.
         self.bar = tqdm(
             total=total, initial=state.step, unit="step", dynamic_ncols=True, disable=None
         )
-        self.events = _event_writer(folder) if tensorboard else None
+        self.refreshed = -REFRESH
+        self.events = Events(folder) if tensorboard else None
         # After a crash the log may be ahead of the saved state: it starts again from the latter.
         lines = "".join(json.dumps(record) + "\n" for record in self.history)
         (folder / LOG).write_text(lines, encoding="utf-8")
 
     def step(self) -> None:
         """One training step is done."""
+        now = time.monotonic()
+        if not self.bar.disable and now - self.refreshed >= REFRESH:
+            self.refreshed = now
+            self.bar.set_postfix_str(self._standing(), refresh=False)
         self.bar.update()
+
+    def _standing(self) -> str:
+        """How this epoch goes so far, and what the last evaluation found in use."""
+        _, rate, distortion, rows = self.state.sums
+        rows = max(rows, 1.0)
+        standing = f"-ELBO {(rate + distortion) / rows:.2f}, KL {rate / rows:.2f}"
+        found = [line["active_units"] for line in self.history if "active_units" in line]
+        return f"{standing}, {found[-1]} active" if found else standing
 
     def record(self, record: Record) -> None:
         """Write a line to the history, the log and TensorBoard."""
@@ -43,10 +59,7 @@ class Progress:
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(record) + "\n")
         if self.events is not None:
-            for key, value in record.items():
-                if not isinstance(value, str) and "epoch" in record and key != "epoch":
-                    name = f"{record['event']}/{key}"
-                    self.events.add_scalar(name, value, int(record["epoch"]))
+            self.events.scalars(record)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -54,8 +67,8 @@ class Progress:
         sys.stdout.flush()
 
     def draw_curves(self) -> None:
-        """Draw the loss curves anew from the history."""
-        loss_curves(self.history, self.folder / CURVES)
+        """Draw the curves anew from the history."""
+        charts.write(charts.curves(self.history), self.folder / CURVES)
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -77,13 +90,3 @@ def bar(chunks: Sequence[Tensor]) -> Iterable[Tensor]:
     """The chunks of a long evaluation, with a bar where somebody watches."""
     wrapped: Iterable[Tensor] = tqdm(chunks, desc="estimating the NLL", leave=False, disable=None)
     return wrapped
-
-
-def _event_writer(folder: Path) -> Any:  # noqa: ANN401 (tensorboard is untyped and optional)
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 (optional, slow to import)
-    except ImportError as error:
-        raise ConfigError(
-            "tensorboard=true needs the package tensorboard: pip install 'latentd[training]'"
-        ) from error
-    return SummaryWriter(folder / "tensorboard")

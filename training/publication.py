@@ -15,8 +15,6 @@ from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
 from training.errors import DataError, ExportError
-from training.evaluate import ACTIVE, Estimate, bits_per_dimension
-from training.likelihoods import DISCRETE, Likelihood
 from training.streams import stream
 from training.vae import VAE
 
@@ -34,30 +32,6 @@ class Trained(NamedTuple):
     dataset: Dataset
     vae: VAE
     figures: tuple[Figure, ...]
-
-
-def figures_of(estimate: Estimate, likelihood: Likelihood, dimensions: int) -> tuple[Figure, ...]:
-    """An estimate as the manifest tells it; bits per dimension only where x is discrete."""
-    draws = f"{estimate.samples} posterior draws a row, {estimate.rows} test rows"
-    rate = draws if estimate.rate_by_draws else "closed form"
-    figures = [
-        Figure(name="nll", value=estimate.nll, unit="nats", estimator=estimate.estimator),
-        Figure(name="negative_elbo", value=estimate.negative_elbo, unit="nats", estimator=draws),
-        Figure(name="rate", value=estimate.rate, unit="nats", estimator=rate),
-        Figure(name="distortion", value=estimate.distortion, unit="nats", estimator=draws),
-        Figure(
-            name="active_units",
-            value=estimate.active_units,
-            unit="dimensions",
-            estimator=f"variance of the posterior mean above {ACTIVE}, {estimate.rows} test rows",
-        ),
-    ]
-    if likelihood.support in DISCRETE:
-        bits = bits_per_dimension(estimate.nll, dimensions)
-        figures.append(
-            Figure(name="nll_bits", value=bits, unit="bits/dim", estimator=estimate.estimator)
-        )
-    return tuple(figures)
 
 
 def refuse_too_large(dataset: Dataset) -> None:
@@ -108,7 +82,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             recipe=trained.recipe,
             seed=config.seed,
             epochs=config.epochs,
-            git_revision=_git_revision(),
+            git_revision=git_revision(),
             # Places are of the machine that trained, and say nothing about the model.
             config=config.model_dump(mode="json", exclude=set(PLACES)),
         ),
@@ -125,7 +99,7 @@ def _probe(vae: VAE, rows: Tensor, config: RunConfig) -> Probe:
     return Probe.of(x=rows, z=z, mean=mean, log_var=log_var, decoded=vae.decode(z))
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
     """The commit of the code that trained, marked where files differ from it; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:

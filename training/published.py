@@ -14,10 +14,11 @@ from training.config import RunConfig
 from training.datasets.image_file import MODES
 from training.datasets.rows import on_device, take
 from training.errors import ConfigError, DataError
-from training.evaluate import estimate, observed_once
+from training.evaluate import estimate, observed_once, reconstruction_error
+from training.figures import figures_of
 from training.likelihoods import LIKELIHOODS
+from training.posteriors import Posteriors
 from training.preparation import find_device, load_data
-from training.publication import figures_of
 
 
 class Measurement(NamedTuple):
@@ -25,6 +26,7 @@ class Measurement(NamedTuple):
 
     model: ModelId
     figures: tuple[Figure, ...]
+    posteriors: Posteriors
     same_data: bool
     """Whether the rows are those that the model was trained and tested on, by their digest."""
     notes: tuple[str, ...]
@@ -61,13 +63,14 @@ def measure(
             f"{dataset.kind} of shape {list(dataset.shape)}: give other data with --data"
         )
     likelihood = LIKELIHOODS[config.likelihood](dataset.kind, config.sigma)
-    observed = observed_once(likelihood, dataset.test, config.seed)
-    test = on_device(take(observed, torch.arange(len(observed))[: how.rows]), device)
-    found = estimate(_Scored(checkpoint), test, how.samples, config.seed, progress)
+    chosen = torch.arange(len(dataset.test))[: how.rows]
+    test = on_device(take(observed_once(likelihood, dataset.test, config.seed), chosen), device)
+    scored = _Scored(checkpoint)
+    found = estimate(scored, test, how.samples, config.seed, progress)
+    error = reconstruction_error(scored, take(dataset.test, chosen), device)
+    figures = figures_of(found, error, likelihood, math.prod(dataset.shape))
     same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(
-        model, figures_of(found, likelihood, math.prod(dataset.shape)), same, dataset.notes
-    )
+    return Measurement(model, figures, found.posteriors, same, dataset.notes)
 
 
 def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
@@ -100,5 +103,6 @@ class _Scored:
                 "measured from the store: export it at training"
             )
         self.encode = checkpoint.encode
+        self.decode = checkpoint.decode
         self.prior_log_density = checkpoint.prior_log_density
         self.log_likelihood = checkpoint.log_likelihood

@@ -11,19 +11,24 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_path
-from training import loop, run_state
+from training import loop, report, run_state
 from training.config import RunConfig, unknown, with_changes
 from training.errors import ConfigError, Interrupted, RunStateError
-from training.evaluate import estimate
+from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
+from training.figures import figures_of
 from training.likelihoods import Kind
+from training.posteriors import Posteriors
 from training.preparation import Prepared, prepare
+from training.prior_fitting import with_fitted_prior
 from training.processes import ALONE, Team
 from training.progress import Progress, bar
-from training.publication import Trained, figures_of, publish
+from training.publication import Trained, publish
 from training.recipes import RECIPES, Recipe
+from training.report import Told
 from training.run_state import RunState
-from training.watch import Watch
+from training.vae import VAE
+from training.watch import Watch, draw_sheets
 
 
 class Outcome(NamedTuple):
@@ -57,20 +62,34 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     if config.publish:
         # What TorchScript cannot express is better known before the first step than after the last.
         script(for_export(begun.prepared.vae))
-    go_on = shlex.join(_command(recipe, words, team))
+    command = _command(recipe, words, team)
+    go_on = f"{command} resume=true"
     _train(begun, go_on, team)
-    state, dataset = begun.state, begun.prepared.dataset
+    dataset = begun.prepared.dataset
     try:
-        figures = _measure(begun)
+        vae = _finished(begun)
+        figures, posteriors = _measure(vae, begun)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
         ) from None
+    told = Told(
+        recipe=recipe,
+        command=command,
+        config=config,
+        dataset=dataset,
+        history=begun.state.history,
+        seconds=begun.state.seconds,
+        figures=figures,
+        posteriors=posteriors,
+        sheets=draw_sheets(vae, begun.prepared, config.seed, begun.folder),
+    )
+    report.write(told, begun.folder)
     published = None
     if config.publish:
-        published = publish(Trained(recipe, config, dataset, state.outcome, figures), store)
-    state.finished = True
-    run_state.save(state, config, begun.folder)
+        published = publish(Trained(recipe, config, dataset, vae, figures), store)
+    begun.state.finished = True
+    run_state.save(begun.state, config, begun.folder)
     return Outcome(begun.folder, figures, dataset.kind, published, store)
 
 
@@ -133,10 +152,10 @@ def _saved_run(folder: Path, config: RunConfig) -> dict[str, Any] | None:
     return saved if config.resume else None
 
 
-def _command(recipe: str, words: Sequence[str], team: Team) -> list[str]:
+def _command(recipe: str, words: Sequence[str], team: Team) -> str:
     kept = [word for word in words if not word.startswith("resume=")]
     start = ["python"] if team.size == 1 else ["torchrun", f"--nproc-per-node={team.size}"]
-    return [*start, "-m", "training", "run", recipe, *kept, "resume=true"]
+    return shlex.join([*start, "-m", "training", "run", recipe, *kept])
 
 
 class _Follower:
@@ -195,7 +214,18 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         restore()
 
 
-def _measure(begun: _Begun) -> tuple[Figure, ...]:
-    config, prepared, model = begun.config, begun.prepared, begun.state.outcome
-    found = estimate(model, prepared.test, config.nll_samples, config.seed, progress=bar)
-    return figures_of(found, model.likelihood, math.prod(prepared.dataset.shape))
+def _finished(begun: _Begun) -> VAE:
+    """The model to measure and to publish, with the prior that is fitted last."""
+    config, vae = begun.config, begun.state.outcome
+    if config.prior_after is None:
+        return vae
+    rows = begun.prepared.train
+    return with_fitted_prior(vae, config.prior_after, rows, config.components, config.seed)
+
+
+def _measure(vae: VAE, begun: _Begun) -> tuple[tuple[Figure, ...], Posteriors]:
+    config, dataset, test = begun.config, begun.prepared.dataset, begun.prepared.test
+    found = estimate(vae, test, config.nll_samples, config.seed, progress=bar)
+    error = reconstruction_error(vae, dataset.test, test.device)
+    figures = figures_of(found, error, vae.likelihood, math.prod(dataset.shape))
+    return figures, found.posteriors

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from training import pictures, run_state
+from training.collapse import advice, collapsed, is_time
 from training.config import RunConfig
 from training.evaluate import estimate
+from training.posteriors import Posteriors
 from training.preparation import Prepared
 from training.progress import Progress
 from training.run_state import RunState
 from training.stopping import evaluations_since_best, has_converged
-from training.streams import stream
-
-SAMPLES = 64
-RECONSTRUCTIONS = 32
+from training.vae import VAE
 
 
 class Watch:
@@ -66,18 +65,19 @@ class Watch:
                 "seconds": round(state.seconds, 2),
                 "rate": found.rate,
                 "distortion": found.distortion,
+                "active_units": found.active_units,
             }
         )
         self.progress.say(
             f"epoch {epoch}/{self.config.epochs}, {state.seconds:.0f} s: -ELBO "
             f"{means['rate'] + means['distortion']:.2f} in training, {found.negative_elbo:.2f} on "
-            f"test rows (rate {found.rate:.2f} + distortion {found.distortion:.2f} nats)"
+            f"test rows (rate {found.rate:.2f} + distortion {found.distortion:.2f} nats), "
+            f"{found.active_units} of {self.config.latent_dim} dimensions active"
         )
+        self._warn_of_collapse(found.posteriors, epoch)
         if self.config.patience is not None:
             self._look_back(state)
-        self.progress.draw_curves()
-        if self.prepared.dataset.kind == "image":
-            self._draw_sheets(state)
+        self._show(state.result, found.posteriors, epoch)
 
     def _look_back(self, state: RunState) -> None:
         """Keep the weights of the best evaluation, and stop where there has been none for long."""
@@ -89,15 +89,30 @@ class Watch:
         if self.enough:
             self.progress.say(f"no better -ELBO in {since} evaluations: the best one is kept")
 
-    @torch.no_grad()
-    def _draw_sheets(self, state: RunState) -> None:
-        """Draws of the prior, and test images above their reconstructions; the same ones always."""
-        model, device = state.result, self.prepared.test.device
-        noise = stream(self.config.seed, "samples", 0)
-        z = torch.randn(SAMPLES, self.config.latent_dim, generator=noise).to(device)
-        pictures.contact_sheet(model.decode(model.prior(z)), self.folder / "samples.png")
-        originals = self.prepared.dataset.test[:RECONSTRUCTIONS].to(device)
-        pairs = pictures.originals_over_reconstructions(
-            originals, model.decode(model.encode(originals)[0])
-        )
-        pictures.contact_sheet(pairs, self.folder / "reconstructions.png")
+    def _warn_of_collapse(self, posteriors: Posteriors, epoch: int) -> None:
+        """Once in a run, however often it stops and goes on."""
+        warned = any(line["event"] == "collapse" for line in self.progress.history)
+        if not warned and is_time(self.config, epoch) and collapsed(posteriors):
+            warning = advice(posteriors, self.config)
+            self.progress.say(f"warning: {warning}")
+            self.progress.record({"event": "collapse", "epoch": epoch, "warning": warning})
+
+    def _show(self, vae: VAE, posteriors: Posteriors, epoch: int) -> None:
+        """Curves and sheets as files, and all that TensorBoard can show where it is wanted."""
+        self.progress.draw_curves()
+        events = self.progress.events
+        if events is not None:
+            events.latents(posteriors, self.config.seed, epoch)
+        for name, sheet in draw_sheets(vae, self.prepared, self.config.seed, self.folder).items():
+            if events is not None:
+                events.sheet(name, sheet, epoch)
+
+
+def draw_sheets(vae: VAE, prepared: Prepared, seed: int, folder: Path) -> dict[str, Tensor]:
+    """The sheets by name, written to the folder as PNG files too; none for vectors."""
+    if prepared.dataset.kind != "image":
+        return {}
+    sheets = pictures.sheets(vae, prepared.dataset.test, seed, prepared.test.device)
+    for name, sheet in sheets.items():
+        (folder / f"{name}.png").write_bytes(pictures.png(sheet))
+    return sheets

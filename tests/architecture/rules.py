@@ -26,8 +26,8 @@ MAY_IMPORT = {
         "training",
     ],
     "training.likelihoods": ["torch", "training.likelihoods", "training.errors"],
-    "training.families": ["torch", "training.families", "training.errors"],
-    "training.priors": ["torch", "training.priors", "training.errors"],
+    "training.families": ["torch", "training.families", "training.errors", "training.layers"],
+    "training.priors": ["torch", "training.priors", "training.errors", "training.layers"],
     "training.vae": [
         "torch",
         "training.likelihoods",

@@ -10,7 +10,7 @@ import torch
 from training.errors import ConfigError
 from training.families import FAMILIES, Architecture
 from training.likelihoods import LIKELIHOODS, Kind
-from training.priors import PRIORS
+from training.priors import PRIORS, Setting
 from training.vae import VAE
 
 GREY = (1, 6, 5)
@@ -46,11 +46,18 @@ def model(family: str, likelihood: str, shape: tuple[int, ...], prior: str = "no
                 start=chosen.start(torch.full(shape, 0.3)),
             )
         )
-        vae = VAE(networks.encoder, networks.decoder, chosen, PRIORS[prior](LATENT))
+        setting = Setting(LATENT, 5, networks.encoder, 9, rows(9, shape).__getitem__)
+        vae = VAE(networks.encoder, networks.decoder, chosen, PRIORS[prior](setting))
         # Away from where a learned prior starts, which is N(0, I) and hides its faults.
-        for weights in vae.prior.parameters():
+        shared = set(networks.encoder.parameters())
+        for weights in set(vae.prior.parameters()) - shared:
             torch.nn.init.normal_(weights, std=0.3)
         return vae
+
+
+def rows(count: int, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
+    """Rows in [0, 1], [count, *shape]."""
+    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(seed))
 
 
 # Every pair of family and likelihood on every shape that they take.
@@ -61,11 +68,6 @@ MODELS = [
     for shape in (GREY, COLOUR, VECTOR)
     if len(shape) == 3 or takes_vectors(family, likelihood)
 ]
-
-
-def rows(count: int, shape: tuple[int, ...], seed: int = 0) -> torch.Tensor:
-    """Rows in [0, 1], [count, *shape]."""
-    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(seed))
 
 
 def command(*words: str) -> list[str]:

@@ -116,6 +116,36 @@ def test_a_pair_of_arrays_is_the_split(tmp_path: Path, names: tuple[str, str]) -
     assert (len(data.train), len(data.test)) == (6, 2)
 
 
+@pytest.mark.parametrize("name", ["test_labels", "y_test"])
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_whole_numbers_beside_a_pair_are_the_classes_of_its_test_rows(
+    tmp_path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    pair = {"train": bytes_of(6, 4, 5), "test": bytes_of(2, 4, 5)}
+    np.savez(tmp_path / "pair.npz", allow_pickle=False, **pair)
+    without = DATASETS["arrays"](Request(tmp_path / "pair.npz"))
+    pair[name] = np.array([7, 3], np.uint8).reshape(shape)
+    np.savez(tmp_path / "pair.npz", allow_pickle=False, **pair)
+    data = DATASETS["arrays"](Request(tmp_path / "pair.npz"))
+    assert data.test_labels is not None
+    assert (data.test_labels.dtype, data.test_labels.tolist()) == (torch.int64, [7, 3])
+    assert without.test_labels is None
+    assert data.digest() == without.digest()
+
+
+def test_targets_that_are_not_whole_numbers_are_not_classes(tmp_path: Path) -> None:
+    images = {"x_train": bytes_of(6, 4, 5), "x_test": bytes_of(2, 4, 5)}
+    np.savez(tmp_path / "pair.npz", allow_pickle=False, y_test=np.zeros(2), **images)
+    assert DATASETS["arrays"](Request(tmp_path / "pair.npz")).test_labels is None
+
+
+def test_labels_that_are_not_as_many_as_the_test_rows_are_refused(tmp_path: Path) -> None:
+    arrays = {"x_train": bytes_of(6, 4, 5), "x_test": bytes_of(2, 4, 5), "y_test": bytes_of(3)}
+    np.savez(tmp_path / "pair.npz", allow_pickle=False, **arrays)
+    with pytest.raises(DataError, match=r"pair: labels of shape \[3\] for 2 test rows: give one"):
+        DATASETS["arrays"](Request(tmp_path / "pair.npz"))
+
+
 def test_a_pair_that_differs_in_shape_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "pair.npz", train=bytes_of(6, 4, 5), test=bytes_of(2, 4, 6))
     with pytest.raises(DataError, match="differ in shape"):

@@ -140,8 +140,9 @@ def test_a_full_disk_publishes_nothing_and_the_run_is_published_later(
     store = tmp_path / "store"
     store.mkdir()
     words = [f"store={store}", f"out={tmp_path / 'out'}", "nll_samples=1", "epochs=1"]
+    words.append("encoder=2000")  # so that the model is larger than what a run writes beside it
     run("digits", [*words, "publish=false"])
-    with files_up_to(100_000):
+    with files_up_to(600_000):
         assert main(["run", "digits", *words, "resume=true"]) == 1
     assert capsys.readouterr().err.startswith("error: the model cannot be written to ")
     assert not list(store.iterdir())

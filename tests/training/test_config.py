@@ -9,6 +9,7 @@ from model_store import IllegalName
 from training.config import MAY_CHANGE, PLACES, RunConfig, with_changes
 from training.errors import ConfigError
 from training.run import configure
+from training.schedules import SCHEDULES
 
 DEFAULT = RunConfig()
 
@@ -111,3 +112,11 @@ def test_the_lists_of_keys_name_real_keys() -> None:
 
 def test_every_key_says_what_it_is_for() -> None:
     assert all(field.description for field in RunConfig.model_fields.values())
+
+
+def test_the_step_schedule_takes_eight_steps_each_three_times_as_long() -> None:
+    passes = (3**8 - 1) // 2
+    factors = [SCHEDULES["step"]((done + 0.5) / passes) for done in range(passes)]
+    assert [factors.count(10 ** (-number / 7)) for number in range(8)] == [3**i for i in range(8)]
+    assert factors == sorted(factors, reverse=True)
+    assert SCHEDULES["step"](1.0) == pytest.approx(0.1)

@@ -1,15 +1,18 @@
 """The estimators against a model whose log p(x) is known in closed form."""
 
 import math
+import re
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
+from model_store import Figure
 from tests.training.small import GREY, model, rows
 from training import evaluate
-from training.evaluate import estimate, observed_once
+from training.evaluate import estimate, observed_once, reconstruction_error
+from training.figures import figures_of
 from training.likelihoods import LIKELIHOODS
 from training.priors.normal import StandardNormal
 from training.vae import VAE
@@ -81,14 +84,50 @@ def test_draws_beyond_a_chunk_are_gathered(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_the_estimate_is_a_function_of_model_rows_and_seed() -> None:
     vae, x = model("mlp", "bernoulli", GREY), rows(20, GREY).round()
-    assert estimate(vae, x, 10, seed=1) == estimate(vae, x, 10, seed=1)
-    assert estimate(vae, x, 10, seed=1) != estimate(vae, x, 10, seed=2)
+    first, again, other = (estimate(vae, x, 10, seed=seed).nll for seed in (1, 1, 2))
+    assert first == again != other
 
 
-def test_the_estimate_counts_samples_and_rows_and_says_so() -> None:
-    found = estimate(model("mlp", "bernoulli", GREY), rows(20, GREY).round(), 10)
-    assert (found.samples, found.rows) == (10, 20)
-    assert "10 samples a row, 20 test rows" in found.estimator
+def figures(vae: VAE, x: Tensor) -> dict[str, Figure]:
+    found = estimate(vae, x, samples=10, seed=7)
+    error = reconstruction_error(vae, x, x.device)
+    return {
+        figure.name: figure for figure in figures_of(found, error, vae.likelihood, x[0].numel())
+    }
+
+
+def test_the_figures_say_by_how_many_samples_and_rows_and_by_which_seed() -> None:
+    found = figures(model("mlp", "bernoulli", GREY), rows(20, GREY).round())
+    for name in ("nll", "nll_bits", "negative_elbo", "distortion"):
+        assert re.search("10 .* a row, 20 test rows, seed 7", found[name].estimator)
+    assert found["rate"].estimator == "closed form, 20 test rows"
+    assert "20 test rows, 1 draw a row, seed 7; at most ln" in found["mutual_information"].estimator
+
+
+def test_the_rate_to_a_learned_prior_says_that_it_was_drawn() -> None:
+    found = figures(model("mlp", "bernoulli", GREY, "flow"), rows(20, GREY).round())
+    assert found["rate"].estimator == found["distortion"].estimator
+
+
+def test_the_rates_of_the_dimensions_sum_to_the_rate() -> None:
+    found = estimate(model("mlp", "bernoulli", GREY), rows(20, GREY), samples=1)
+    assert float(found.posteriors.rates.sum()) == pytest.approx(found.rate)
+
+
+def test_the_mutual_information_is_a_part_of_the_rate() -> None:
+    # The rest is KL(q(z) ‖ p(z)).
+    vae, x, _ = linear_model(widened=1.0)
+    found = figures(vae, x)
+    assert 0 < found["mutual_information"].value < found["rate"].value
+
+
+def test_the_reconstruction_error_is_the_mean_square_per_dimension() -> None:
+    vae, x, _ = linear_model(widened=1.0)
+    with torch.no_grad():
+        wanted = nn.functional.mse_loss(vae.decode(vae.encode(x)[0]), x)
+    assert reconstruction_error(vae, x, x.device) == pytest.approx(float(wanted))
+    # What three of five dimensions hold is not in the latent, and is lost.
+    assert 0.5 < float(wanted) < 1.0
 
 
 def test_test_rows_are_binarized_once_by_the_seed() -> None:

@@ -46,6 +46,31 @@ def test_packed_and_unpacked_files_have_the_same_digest(tmp_path: Path) -> None:
     assert plain.digest() == packed.digest()
 
 
+def labels(*digits: int) -> bytes:
+    """An IDX file of labels."""
+    return bytes((0, 0, 8, 1)) + len(digits).to_bytes(4, "big") + bytes(digits)
+
+
+@pytest.mark.parametrize(("pack", "suffix"), [(bytes, ""), (gzip.compress, ".gz")])
+def test_labels_beside_the_test_images_are_read_and_do_not_change_the_digest(
+    tmp_path: Path, pack: Callable[[bytes], bytes], suffix: str
+) -> None:
+    without = load(Request(folder(tmp_path, idx(5), idx(2))))
+    (tmp_path / f"t10k-labels-idx1-ubyte{suffix}").write_bytes(pack(labels(7, 3)))
+    data = load(Request(tmp_path))
+    assert without.test_labels is None
+    assert data.test_labels is not None
+    assert (data.test_labels.dtype, data.test_labels.tolist()) == (torch.int64, [7, 3])
+    assert data.digest() == without.digest()
+
+
+def test_labels_that_are_not_as_many_as_the_test_images_are_refused(tmp_path: Path) -> None:
+    folder(tmp_path, idx(5), idx(2))
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels(7, 3, 1))
+    with pytest.raises(DataError, match=r"labels of shape \[3\] for 2 test rows"):
+        load(Request(tmp_path))
+
+
 def test_of_a_single_file_a_seeded_part_is_held_out(tmp_path: Path) -> None:
     file = tmp_path / "letters-idx3-ubyte"
     file.write_bytes(idx(20))
@@ -105,3 +130,5 @@ def test_the_real_mnist_is_read(mnist_folder: Path) -> None:
     # The known average of the training pixels.
     assert float(data.train[:].mean()) == pytest.approx(0.1307, abs=1e-4)
     assert data.name == "mnist"
+    assert data.test_labels is not None
+    assert data.test_labels[:8].tolist() == [7, 2, 1, 0, 4, 1, 4, 9]

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.__main__ import default_text
-from training.config import RunConfig
+from training.config import RunConfig, as_typed
 from training.datasets import DATASETS
 from training.families import FAMILIES
 from training.likelihoods import LIKELIHOODS
@@ -19,7 +18,7 @@ MANUAL = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding
 @pytest.mark.parametrize("key", RunConfig.model_fields)
 def test_every_key_stands_in_the_table_with_its_default_and_meaning(key: str) -> None:
     field = RunConfig.model_fields[key]
-    default = default_text(field.default)
+    default = as_typed(field.default)
     shown = f" `{default}` " if default else " "
     assert f"| `{key}` |{shown}| {field.description} |" in MANUAL
 

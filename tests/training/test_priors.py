@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 
 from model_store import load
 from tests.training.small import GREY, LATENT, VECTOR, model, rows
@@ -15,20 +16,38 @@ from training.errors import ConfigError
 from training.evaluate import estimate
 from training.objectives import OBJECTIVES, Options, draw
 from training.preparation import build_vae
-from training.priors import PRIORS, Prior
+from training.prior_fitting import FITTED, with_fitted_prior
+from training.priors import PRIORS, Prior, Setting
 from training.priors.normal import kl_divergence, standard_normal
+from training.priors.prior import log_normal
+from training.priors.two_layers import TwoLayers
 from training.publication import Trained, publish
 
-ALL = pytest.mark.parametrize("name", PRIORS)
+# A fitted mixture is no choice for training, but keeps the same laws.
+ALL = pytest.mark.parametrize("name", [*PRIORS, "gaussian_mixture"])
+TRAINED = pytest.mark.parametrize("name", PRIORS)
+SMOOTH = pytest.mark.parametrize("name", ["normal", "flow", "two_layers"])
+
+
+def setting(latent_dim: int) -> Setting:
+    encoder = torch.nn.Linear(4, 2 * latent_dim)
+    return Setting(latent_dim, 6, encoder, 20, rows(20, (4,)).__getitem__)
 
 
 def bent(name: str, latent_dim: int) -> Prior:
     """A prior with weights away from where it starts."""
-    prior = PRIORS[name](latent_dim)
     generator = torch.Generator().manual_seed(0)
+    if name == "gaussian_mixture":
+        posterior = (
+            torch.randn(2, 200, latent_dim, generator=generator)
+            - torch.tensor([0.0, 2.0])[:, None, None]
+        )
+        return FITTED[name]((posterior[0], posterior[1]), 6, 0)
+    prior = PRIORS[name](setting(latent_dim))
+    scale = 0.6 if name == "vamp" else 0.12
     with torch.no_grad():
         for weights in prior.parameters():
-            weights.copy_(0.12 * torch.randn(weights.shape, generator=generator))
+            weights.copy_(scale * torch.randn(weights.shape, generator=generator))
     return prior
 
 
@@ -38,13 +57,29 @@ def noise(count: int, latent_dim: int = LATENT) -> Tensor:
 
 @ALL
 def test_the_density_integrates_to_one(name: str) -> None:
-    axis = torch.linspace(-8, 8, 201)
-    plane = torch.cartesian_prod(axis, axis)
-    density = bent(name, 2).log_density(plane).exp().detach()
-    assert float(density.sum()) * float(axis[1] - axis[0]) ** 2 == pytest.approx(1.0, abs=1e-3)
+    assert float(masses(bent(name, 2)).sum()) == pytest.approx(1.0, abs=1e-3)
+
+
+def masses(prior: Prior) -> Tensor:
+    """Of the squares of a 16 × 16 chessboard over [-8, 8]², by integrating the density."""
+    fine = (torch.arange(320) + 0.5) / 20 - 8
+    with torch.no_grad():
+        density = prior.log_density(torch.cartesian_prod(fine, fine)).exp()
+    return density.view(16, 20, 16, 20).sum((1, 3)) / 20**2
 
 
 @ALL
+def test_draws_fall_where_the_density_is(name: str) -> None:
+    prior, count = bent(name, 2), 100_000
+    with torch.no_grad():
+        squares = (prior(noise(count, 2)) + 8).floor().long().clamp(0, 15)
+    found = torch.bincount(squares[:, 0] * 16 + squares[:, 1], minlength=256).view(16, 16)
+    expected = masses(prior) * count
+    # A count is Poisson; 256 of them stay within five standard deviations.
+    assert float(((found - expected) / (expected + 1).sqrt()).abs().max()) < 5
+
+
+@SMOOTH
 @pytest.mark.parametrize("latent_dim", [2, 3, 8])
 def test_draws_have_the_density_that_the_prior_says(name: str, latent_dim: int) -> None:
     prior, eps = bent(name, latent_dim), noise(20, latent_dim)
@@ -66,13 +101,13 @@ def test_the_rate_is_the_divergence_or_comes_close_to_it_with_many_draws(name: s
     assert float(rates.mean()) == pytest.approx(float(expected.detach()), abs=0.05)
 
 
-@ALL
+@SMOOTH
 def test_a_prior_starts_as_the_standard_normal(name: str) -> None:
-    prior = PRIORS[name](5)
+    prior = PRIORS[name](setting(5))
     torch.testing.assert_close(prior.log_density(noise(9, 5)), standard_normal(noise(9, 5)))
 
 
-@ALL
+@TRAINED
 @pytest.mark.parametrize("shape", [GREY, VECTOR])
 def test_the_gradient_reaches_every_parameter(name: str, shape: tuple[int, ...]) -> None:
     vae = model("mlp", "gaussian", shape, prior=name)
@@ -84,13 +119,13 @@ def test_the_gradient_reaches_every_parameter(name: str, shape: tuple[int, ...])
         assert parameter.grad.abs().max() > 0, where
 
 
-@ALL
+@TRAINED
 def test_scripted_equals_eager(name: str) -> None:
     vae = export.for_export(model("mlp", "bernoulli", GREY, prior=name))
     assert export.check_agreement(vae, export.script(vae), rows(16, GREY), 0) < export.TOLERANCE
 
 
-@ALL
+@TRAINED
 def test_a_published_model_has_its_prior_and_measures_the_same(name: str, tmp_path: Path) -> None:
     x = rows(40, GREY).round()
     dataset = Dataset(name="squares", kind="image", train=x, test=x)
@@ -112,4 +147,50 @@ def test_a_published_model_has_its_prior_and_measures_the_same(name: str, tmp_pa
 
 def test_a_flow_of_one_number_is_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"latent_dim=1.*prior=normal"):
-        PRIORS["flow"](1)
+        PRIORS["flow"](setting(1))
+
+
+def test_a_vamp_prior_is_published_without_the_encoder() -> None:
+    vae = export.for_export(model("mlp", "bernoulli", GREY, prior="vamp"))
+    assert {name for name, _ in vae.prior.named_buffers()} == {"weights", "means", "log_vars"}
+    assert not list(vae.prior.parameters())
+
+
+def test_two_layers_weigh_like_those_of_burda() -> None:
+    """log w by torch's distributions, in terms of both layers instead of the second's noise."""
+    vae = model("two_layers", "bernoulli", GREY, prior="two_layers")
+    prior, x = vae.prior, rows(5, GREY).round()
+    assert isinstance(prior, TwoLayers)
+    mean, log_var = vae.encode(x)
+    z = mean + (0.5 * log_var).exp() * noise(5)
+    h1 = z[:, : prior.below]
+    up_mean, up_log_var = prior.up(h1).chunk(2, dim=1)
+    h2 = up_mean + (0.5 * up_log_var).exp() * z[:, prior.below :]
+    expected = (
+        log_prob(h1, *prior.down(h2).chunk(2, dim=1))
+        + log_prob(h2, torch.zeros_like(h2), torch.zeros_like(h2))
+        - log_prob(h1, mean[:, : prior.below], log_var[:, : prior.below])
+        - log_prob(h2, up_mean, up_log_var)
+    )
+    found = prior.log_density(z) - log_normal(z, mean, log_var)
+    torch.testing.assert_close(found, expected)
+
+
+def log_prob(value: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
+    density: Tensor = Normal(mean, (0.5 * log_var).exp()).log_prob(value).sum(1)  # type: ignore[no-untyped-call]
+    return density
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_prior_fitted_after_training_lies_where_the_posteriors_do(name: str) -> None:
+    vae = model("mlp", "bernoulli", GREY)
+    with torch.no_grad():
+        # Posteriors that N(0, I) is far from: narrow, and apart from each other.
+        list(vae.encoder.parameters())[-1].add_(torch.tensor([1.0, -1, 2, -4, -4, -4]))
+    x = rows(300, GREY).round()
+    fitted = with_fitted_prior(vae, name, x, components=4, seed=0)
+    before, after = estimate(vae, x, samples=20), estimate(fitted, x, samples=20)
+    assert after.distortion == pytest.approx(before.distortion, abs=1e-6)
+    assert after.rate < before.rate - 1
+    again = with_fitted_prior(vae, name, x, components=4, seed=0)
+    torch.testing.assert_close(fitted.prior(noise(5)), again.prior(noise(5)), atol=0, rtol=0)

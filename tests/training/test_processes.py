@@ -47,7 +47,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     run("digits", [*GIVEN, f"out={tmp_path / 'one'}"])
     ended = torchrun(tmp_path, "run", "digits", *GIVEN, "out=two")
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.count("log, curves and pictures: two/") == 1
+    assert ended.stdout.count("report: two/report.html") == 1
     for event in ("epoch", "evaluation"):
         one, two = curve(tmp_path / "one", event), curve(tmp_path / "two", event)
         assert len(one) == 3

@@ -21,8 +21,12 @@ class _Terminal(io.StringIO):
 def shown(folder: Path, stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(sys, "stderr", stderr)
     state = run_state.fresh(model("mlp", "gaussian", VECTOR), RunConfig())
+    # The first evaluation is of a run that was begun before active units were logged.
+    state.history = [{"event": "evaluation", "epoch": 1}]
+    state.history += [{"event": "evaluation", "epoch": 2, "active_units": 3}]
     with Progress(folder, 50, state, tensorboard=False) as progress:
-        for _ in range(50):
+        for step in range(1, 51):
+            state.sums = [250.0 * step, 40.0 * step, 210.0 * step, 10.0 * step]
             progress.step()
     return stderr.getvalue()
 
@@ -34,6 +38,7 @@ def test_a_terminal_sees_a_bar_with_rate_and_time_left(
     assert "50/50" in said
     assert "step/s" in said
     assert "<" in said  # elapsed < left
+    assert "-ELBO 25.00, KL 4.00, 3 active" in said
 
 
 def test_a_file_is_not_filled_with_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,8 +40,10 @@ def log_of(digits: Path) -> list[dict[str, Any]]:
 
 def test_a_run_says_its_figures_where_things_are_and_what_comes_next(digits: Path) -> None:
     said = (digits / "said.txt").read_text()
-    for part in ("epoch 5/10", "nll ", "negative_elbo", "runs/digits/", "published: digits@1"):
+    for part in ("epoch 5/10", "dimensions active", "nll ", "negative_elbo", "published: digits@1"):
         assert part in said
+    assert "report: runs/digits/report.html" in said
+    assert "warning" not in said
     assert "LATENTD_STORE=store make serve" in said
     assert "/models/digits/sample?n=16&seed=1" in said
 
@@ -52,10 +54,23 @@ def test_a_run_writes_a_log_curves_and_sheets(digits: Path) -> None:
     assert [line["epoch"] for line in lines if line["event"] == "epoch"] == list(range(1, 11))
     assert [line["epoch"] for line in lines if line["event"] == "evaluation"] == [5, 10]
     assert {"loss", "rate", "distortion", "learning_rate", "seconds"} <= set(lines[0])
+    assert 0 < lines[-1]["active_units"] <= 8
     for picture in ("curves.png", "samples.png", "reconstructions.png"):
         with Image.open(folder / picture) as image:
             assert min(image.size) > 300
             assert len(np.unique(np.asarray(image))) > 20
+
+
+def test_the_report_says_how_to_run_it_again_and_what_came_of_it(digits: Path) -> None:
+    report = (digits / "runs/digits/report.html").read_text()
+    facts = read_manifest(digits / "store", ModelId("digits", 1)).training
+    again = "python -m training run digits store=store epochs=10 evaluate_every=5"
+    for part in (again, facts.dataset_sha256, facts.git_revision or "", "1617 to train on"):
+        assert part in report
+    assert "collapsed" not in report
+    # Sheets of draws and of reconstructions, four curves, the dimensions' rates, and the map.
+    assert report.count("<img ") == 8
+    assert "coloured by class" in report
 
 
 def test_ten_epochs_learn_something(digits: Path) -> None:
@@ -82,7 +97,8 @@ def test_the_manifest_tells_how_it_was_trained_but_not_where(digits: Path) -> No
     assert facts.config["latent_dim"] == 8
     assert not {"data", "out", "store"} & set(facts.config)
     assert {figure.name for figure in manifest.figures} == {
-        *("nll", "negative_elbo", "rate", "distortion", "active_units", "nll_bits")
+        *("nll", "nll_bits", "negative_elbo", "rate", "distortion"),
+        *("mutual_information", "active_units", "reconstruction_error"),
     }
     assert str(digits) not in manifest.model_dump_json()
 
@@ -93,12 +109,15 @@ def test_a_published_model_is_evaluated_from_the_store_alone(
     store = digits / "store"
     manifest = read_manifest(store, ModelId("digits", 1))
     assert main(["evaluate", "digits", "--store", str(store), "--samples", "1000"]) == 0
-    model, *lines = capsys.readouterr().out.splitlines()
+    model, *lines, dimensions = capsys.readouterr().out.splitlines()
     assert model == "digits@1"
+    assert dimensions.startswith("nats of each dimension, to N(0, 1): ")
     figures = {line.split()[0]: float(line.split()[1]) for line in lines}
     recorded = {figure.name: figure.value for figure in manifest.figures}
     # The same rows, draws and code: the same numbers.
     assert figures == {name: pytest.approx(value, abs=1e-3) for name, value in recorded.items()}
+    rates = [float(word) for word in dimensions.partition(": ")[2].split()]
+    assert sum(rates) == pytest.approx(figures["rate"], abs=0.005 * len(rates))
 
 
 def test_other_data_is_noted_and_data_of_another_shape_refused(
@@ -132,7 +151,7 @@ def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
         image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
         image.save(tmp_path / "photos" / f"{number}.jpg")
     given = [f"data={tmp_path / 'photos'}", "size=10,12", "encoder=4,8", "decoder=8,4"]
-    where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8", "tensorboard=true"]
+    where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8"]
     outcome = run("conv", [*given, *where, *SHORT])
     assert outcome.published == ModelId("conv", 1)
     assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
@@ -144,13 +163,14 @@ def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
     )
     with Image.open(tmp_path / "out/samples.png") as sheet:
         assert sheet.mode == "RGB"
-    assert list((tmp_path / "out/tensorboard").iterdir())
 
 
 def test_without_publishing_nothing_comes_into_the_store(tmp_path: Path) -> None:
     given = ["publish=false", f"store={tmp_path / 'store'}", f"out={tmp_path / 'out'}", *SHORT]
     assert run("digits", given).published is None
     assert not (tmp_path / "store").exists()
+    assert (tmp_path / "out/report.html").exists()
+    assert not (tmp_path / "out/tensorboard").exists()
 
 
 def test_a_second_run_publishes_the_next_version(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from training.datasets import DATASETS, Dataset, Request
 from training.errors import DataError
 from training.likelihoods import LIKELIHOODS
 from training.preparation import build_vae
+from training.priors.vamp import VampPrior
 from training.standardization import Standardized
 from training.vae import VAE
 
@@ -75,6 +76,13 @@ def test_units_do_not_matter_to_the_networks() -> None:
     other = rows * torch.tensor([1000.0, 0.001]) + torch.tensor([0.0, 7.0])
     one, two = fresh("gaussian_learned", rows), fresh("gaussian_learned", other)
     torch.testing.assert_close(one.encode(rows[:5]), two.encode(other[:5]), rtol=1e-3, atol=1e-3)
+
+
+def test_pseudo_inputs_are_rows_as_the_networks_see_them() -> None:
+    config = RunConfig(likelihood="gaussian", prior="vamp", encoder=(8,), latent_dim=2)
+    prior = build_vae(config, dataset(raw_rows())).prior
+    assert isinstance(prior, VampPrior)
+    assert 0.5 < float(prior.pseudo_inputs.detach().std()) < 2.0
 
 
 def test_the_statistics_travel_in_the_scripted_model(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from training.datasets.dataset import (
     Dataset,
@@ -25,16 +27,15 @@ WANTED = (
     "[0, 1]) or of vectors [N, D]"
 )
 PAIRS = (("train", "test"), ("x_train", "x_test"))
+LABELS = ("test_labels", "y_test")
 MOST_CHANNELS = 4
 
 
 def load(request: Request) -> Dataset:
     """Images where the array has three or four dimensions, vectors where it has two."""
     path = wanted_path(request, "arrays", WANTED)
-    arrays = {
-        name: _laid_out(array, f"{path} ({name})")
-        for name, array in _read(path, request.room).items()
-    }
+    read, labels = _read(path, request.room)
+    arrays = {name: _laid_out(array, f"{path} ({name})") for name, array in read.items()}
     if len({array.shape[1:] for array in arrays.values()}) != 1:
         shapes = " and ".join(str(list(array.shape)) for array in arrays.values())
         raise DataError(f"{path}: training and test rows differ in shape: {shapes}")
@@ -44,17 +45,20 @@ def load(request: Request) -> Dataset:
         rows_of(array, kind, f"{path} ({name})", request.room) for name, array in arrays.items()
     ]
     train, test = rows if len(rows) == 2 else split(rows[0], request, str(path))
-    return Dataset(name=path.stem, kind=kind, train=train, test=test)
+    return Dataset(path.stem, kind, train, test, labels)
 
 
-def _read(path: Path, room: Room) -> dict[str, Array]:
-    """The one array of the file, or its pair of training and test arrays, by name."""
+def _read(path: Path, room: Room) -> tuple[dict[str, Array], Tensor | None]:
+    """The one array of the file, or its pair of training and test arrays, by name; and labels."""
     try:
         if not zipfile.is_zipfile(path):
-            return {"array": np.lib.format.open_memmap(path, mode="r")}
+            return {"array": np.lib.format.open_memmap(path, mode="r")}, None
         with zipfile.ZipFile(path) as archive:
             found = [name.removesuffix(".npy") for name in archive.namelist()]
-            return {name: _member(archive, name, room) for name in _names(found, path)}
+            names = _names(found, path)
+            labels = [name for name in LABELS if name in set(found) - set(names)]
+            beside = _classes([_member(archive, name, room) for name in labels])
+            return {name: _member(archive, name, room) for name in names}, beside
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path}: cannot be read as {WANTED}, all rows of one size: {error}"
@@ -85,6 +89,15 @@ def _names(names: list[str], path: Path) -> tuple[str, ...]:
         f"{path} holds {', '.join(names) or 'nothing'}: give it one array, or two named "
         "train and test (or x_train and x_test)"
     )
+
+
+def _classes(beside: list[Array]) -> Tensor | None:
+    """The first labels that are whole numbers, [N] or [N, 1]: → [N]; others are no classes."""
+    for labels in beside:
+        if labels.dtype.kind in "bui":
+            column = labels[:, 0] if labels.shape[1:] == (1,) else labels
+            return torch.from_numpy(column.astype("i8"))
+    return None
 
 
 def _laid_out(array: Array, source: str) -> Array:

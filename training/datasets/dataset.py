@@ -45,10 +45,20 @@ class Dataset:
     kind: Kind
     train: Rows
     test: Rows
+    test_labels: Tensor | None = None
+    """The classes of the test rows, [N] int64, where they are known: they colour pictures alone."""
     columns: tuple[str, ...] = ()
     """The names of a vector's numbers, where they have names."""
     notes: tuple[str, ...] = ()
     """What was decided or left out in reading, a line each."""
+
+    def __post_init__(self) -> None:
+        """DataError where labels and test rows are not as many."""
+        if self.test_labels is not None and self.test_labels.shape != self.test.shape[:1]:
+            raise DataError(
+                f"{self.name}: labels of shape {list(self.test_labels.shape)} for "
+                f"{len(self.test)} test rows: give one label a row, or none"
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,6 +15,8 @@ def load(request: Request) -> Dataset:
         load_digits,
     )
 
-    pixels = torch.from_numpy(load_digits().images).float() / 16.0  # [N, 8, 8]
+    digits = load_digits()
+    pixels = torch.from_numpy(digits.images).float() / 16.0  # [N, 8, 8]
     train, test = split(scale_pixels(pixels, "digits")[:, None], request, "digits")
-    return Dataset(name="scikit-learn digits", kind="image", train=train, test=test)
+    _, labels = split(torch.from_numpy(digits.target).long(), request, "digits")
+    return Dataset("scikit-learn digits", "image", train, test, labels[:])

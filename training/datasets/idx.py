@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
 from training.datasets.gathering import Room
@@ -16,15 +17,25 @@ WANTED = (
     "IDX images: a folder with train-images-idx3-ubyte and t10k-images-idx3-ubyte (gzipped as "
     ".gz or not), or one such file"
 )
+PARTS = ("train", "t10k")
+LABELS = "t10k-labels*idx1"
 UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
 
 
 def load(request: Request) -> Dataset:
-    """Grey images; of a single file a part is held out for testing."""
+    """Grey images; of a single file a part is held out for testing.
+
+    A folder may hold the test images' labels too, t10k-labels-idx1-ubyte.
+    """
     path = wanted_path(request, "idx", WANTED)
+    labels = None
     if path.is_dir():
-        train, test = (_images(_the_one(path, part), request.room) for part in ("train", "t10k"))
+        train, test = (
+            _images(_the_one(path, f"{part}-images*idx3"), request.room) for part in PARTS
+        )
+        if any(path.glob(f"*{LABELS}-ubyte*")):
+            labels = torch.from_numpy(read(_the_one(path, LABELS))).long()
         if train.shape[1:] != test.shape[1:]:
             raise DataError(
                 f"{path}: training images are {list(train.shape[1:])} and test images "
@@ -32,16 +43,14 @@ def load(request: Request) -> Dataset:
             )
     else:
         train, test = split(_images(path, request.room), request, str(path))
-    return Dataset(name=path.resolve().name, kind="image", train=train, test=test)
+    return Dataset(path.resolve().name, "image", train, test, labels)
 
 
-def _the_one(folder: Path, part: str) -> Path:
-    found = sorted(folder.glob(f"*{part}-images*idx3-ubyte*"))
+def _the_one(folder: Path, what: str) -> Path:
+    found = sorted(folder.glob(f"*{what}-ubyte*"))
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
-        raise DataError(
-            f"{folder}: one file *{part}-images*idx3-ubyte[.gz] is needed, found {names}"
-        )
+        raise DataError(f"{folder}: one file *{what}-ubyte[.gz] is needed, found {names}")
     return found[0]
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 from training.priors.flow import CouplingFlow
 from training.priors.normal import StandardNormal
-from training.priors.prior import Prior
+from training.priors.prior import Prior, Setting
+from training.priors.two_layers import TwoLayers
+from training.priors.vamp import VampPrior
 
-PRIORS: dict[str, Callable[[int], Prior]] = {
-    # latent_dim → prior
+PRIORS: dict[str, Callable[[Setting], Prior]] = {
     "normal": lambda _: StandardNormal(),
-    "flow": CouplingFlow,
+    "flow": lambda setting: CouplingFlow(setting.latent_dim),
+    "vamp": VampPrior,
+    "two_layers": TwoLayers,
 }
 
-__all__ = ["PRIORS", "Prior"]
+__all__ = ["PRIORS", "Prior", "Setting"]

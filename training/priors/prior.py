@@ -5,8 +5,24 @@ TorchScript understands.
 """
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor, nn
+
+
+class Setting(NamedTuple):
+    """What a prior may be built from."""
+
+    latent_dim: int
+    components: int
+    """Of a mixture."""
+    encoder: nn.Module
+    """[N, *data_shape] → [N, 2 · latent_dim], posterior mean and log-variance."""
+    rows: int
+    """How many training rows there are."""
+    take: Callable[[Tensor], Tensor]
+    """Those of some numbers [K], as the encoder sees them: → [K, *data_shape]."""
 
 
 class Prior(nn.Module):
@@ -26,6 +42,11 @@ class Prior(nn.Module):
     def rate(self, mean: Tensor, log_var: Tensor, z: Tensor) -> Tensor:
         """KL(q(z | x) ‖ p(z)) in nats, estimated by the draws `z` from q: [N, D] each → [N]."""
         return log_normal(z, mean, log_var) - self.log_density(z)
+
+    def published(self) -> "Prior":
+        """What goes into a checkpoint in its place: the same distribution, with no more than that
+        takes."""
+        return self
 
 
 def log_normal(z: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:

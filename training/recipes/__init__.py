@@ -8,7 +8,11 @@ from training.recipes import (
     mnist_classic,
     mnist_convolutional,
     mnist_deep,
+    mnist_iwae,
+    mnist_mlp,
+    mnist_normal,
     mnist_quick,
+    mnist_two_layers,
     vectors,
 )
 from training.recipes.recipe import Recipe, Target
@@ -18,6 +22,10 @@ RECIPES: dict[str, Recipe] = {
     "vectors": vectors.RECIPE,
     "mnist": mnist.RECIPE,
     "mnist_quick": mnist_quick.RECIPE,
+    "mnist_mlp": mnist_mlp.RECIPE,
+    "mnist_normal": mnist_normal.RECIPE,
+    "mnist_iwae": mnist_iwae.RECIPE,
+    "mnist_two_layers": mnist_two_layers.RECIPE,
     "mnist_8bit": mnist_8bit.RECIPE,
     "mnist_classic": mnist_classic.RECIPE,
     "mnist_deep": mnist_deep.RECIPE,
