@@ -7,7 +7,7 @@ from training.posteriors import Posteriors
 from training.schedules import warmth
 
 LEAST = 0.01  # nats
-PATIENCE = 0.2  # the part of a run in which it may yet begin to tell something
+SETTLING = 0.2  # the part of a run in which it may yet begin to tell something
 
 
 def collapsed(posteriors: Posteriors) -> bool:
@@ -28,7 +28,7 @@ def is_time(config: RunConfig, epoch: int) -> bool:
     latent tells nothing in the first epochs, before the decoder has found a use for it.
     """
     warm = warmth(epoch - 1, config.epochs, config.beta_warmup, config.beta_cycles)
-    return warm == 1.0 and epoch >= PATIENCE * config.epochs
+    return warm == 1.0 and epoch >= SETTLING * config.epochs
 
 
 def advice(posteriors: Posteriors, config: RunConfig) -> str:

@@ -1,4 +1,4 @@
-"""How a latent is divided between two stochastic layers; the networks and the prior know it."""
+"""How a latent is divided between two stochastic layers; known to the networks and the prior."""
 
 from training.errors import ConfigError
 

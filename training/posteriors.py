@@ -70,7 +70,8 @@ def mutual_information(posteriors: Posteriors, seed: int) -> float:
 
     q(z) is the aggregate posterior, the mixture of the q(z | x) of these rows: Hoffman & Johnson,
     "ELBO surgery" (2016). It lies between 0 and the logarithm of the number of rows, which is
-    reached where every draw belongs to one row alone; the rate is this and KL(q(z) ‖ p(z)).
+    reached where every draw belongs to one row alone; an estimate near 0 may come out below it.
+    The rate is this and KL(q(z) ‖ p(z)).
     """
     rows = posteriors.compared
     mean, log_var = posteriors.mean[:rows], posteriors.log_var[:rows]
