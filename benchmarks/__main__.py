@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: install the peers, run the measurements, report them."""
+"""`python -m benchmarks`: install the peers, run the measurements, report them; and training."""
 
 import argparse
 import json
@@ -49,6 +49,18 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--png-level", type=int, default=6, help="Pillow's, in the peers; 6")
     running.add_argument("--out", type=Path, help="appended to; results/DATE.jsonl where absent")
 
+    training = commands.add_parser("training", help="images a second of the training loop")
+    training.set_defaults(command=_training)
+    training.add_argument("--data", type=Path, required=True, help="MNIST's folder")
+    training.add_argument("--cases", type=_names, metavar="NAME,NAME", help="all where absent")
+    training.add_argument("--images", type=int, default=12800, help="of a turn; %(default)s")
+    training.add_argument("--repeats", type=int, default=7, help="turns of each; %(default)s")
+    training.add_argument("--threads", type=int, default=1, help="of torch; %(default)s")
+    training.add_argument("--device", default="cpu", help="cpu or cuda; %(default)s")
+    training.add_argument(
+        "--out", type=Path, help="appended to; results/DATE-training.jsonl where absent"
+    )
+
     reporting = commands.add_parser("report", help="the tables and the picture of results files")
     reporting.set_defaults(command=_report)
     reporting.add_argument("files", type=Path, nargs="+")
@@ -95,6 +107,7 @@ def _run(given: argparse.Namespace) -> int:
         png_level=given.png_level,
         home=home,
     )
+    versions = {peer.name: home.versions(peer) for peer in peers}
     out = given.out or RESULTS / time.strftime("%Y-%m-%d-%H%M.jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)
     failed = 0
@@ -104,7 +117,7 @@ def _run(given: argparse.Namespace) -> int:
             file.write(json.dumps(line) + "\n")
             file.flush()
 
-        keep({"facts": facts(peers, home) | {"png_level": plan.png_level}})
+        keep({"facts": facts(versions) | {"png_level": plan.png_level}})
         for workload in (name for name in CEILINGS if name in plan.workloads):
             for processes in plan.processes:
                 rate = rows_a_second(home.store, workload, plan.seconds, processes)
@@ -129,6 +142,38 @@ def _progress(row: dict[str, object]) -> str:
         f"{row['load_cores']} + {row['other_cores']} others', {row['peak_mib']} MiB, "
         f"{row['statuses']} {row['errors'] or ''}"
     )
+
+
+def _training(given: argparse.Namespace) -> int:
+    import torch
+
+    from benchmarks.facts import facts
+    from benchmarks.report import about
+    from benchmarks.training_speed import CASES, Plan, compare, measure
+    from benchmarks.trials.goals import table
+    from training.errors import TrainingError
+
+    cases = given.cases or list(CASES)
+    if unknown := set(cases) - set(CASES):
+        sys.exit(f"no cases {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    plan = Plan(cases, given.data, given.images, given.repeats, given.threads, given.device)
+    measured_on = facts({"training": {"torch": torch.__version__}})
+    measured_on |= {"threads": plan.threads, "device": plan.device}
+    rows = []
+    try:
+        for row in measure(plan):
+            rows.append(row)
+            print("{case}, turn {repeat}, {loop}: {rate:,} images/s".format(**row), flush=True)
+    except TrainingError as error:
+        sys.exit(f"error: {error}")
+    out = given.out or RESULTS / time.strftime("%Y-%m-%d-%H%M-training.jsonl")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("a") as file:
+        file.writelines(f"{json.dumps(line)}\n" for line in ({"facts": measured_on}, *rows))
+    print(table(compare(rows)))
+    print(f"{about(measured_on)} Threads: {plan.threads}, device: {plan.device}.")
+    print(f"results: {out}")
+    return 0
 
 
 def _report(given: argparse.Namespace) -> int:

@@ -4,15 +4,14 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.environments import PROJECT, Home
-from benchmarks.peers.peer import Peer
+from benchmarks.environments import PROJECT
 
 
-def facts(peers: Iterable[Peer], home: Home) -> dict[str, object]:
-    """The first line of a results file."""
+def facts(versions: Mapping[str, Mapping[str, str]]) -> dict[str, object]:
+    """The first line of a results file; `versions` are those of what is measured, by its name."""
     return {
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "commit": _commit(),
@@ -20,7 +19,7 @@ def facts(peers: Iterable[Peer], home: Home) -> dict[str, object]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {peer.name: home.versions(peer) for peer in peers},
+        "versions": versions,
     }
 
 

@@ -90,7 +90,7 @@ def shown(cells: dict[int, list[Row]]) -> list[Row]:
 def markdown(results: Results) -> str:
     """A table for each workload, and what it was measured on."""
     measured = {row["workload"] for row in results.rows}
-    parts = [_about(results.facts)]
+    parts = [about(results.facts)]
     parts += [_section(results, name) for name in WORKLOADS if name in measured]
     disturbed = sum(row.get("other_cores", 0) > DISTURBED for row in results.rows)
     if disturbed:
@@ -115,7 +115,7 @@ def summary(results: Results) -> str:
             variant = chosen.get((workload, peer, processes))
             cells.append(_rate_and_tail(shown(table[variant])) if variant else "–")
         lines.append(_line(cells))
-    return "\n".join(lines) + "\n\n" + _about(results.facts) + "\n"
+    return "\n".join(lines) + "\n\n" + about(results.facts) + "\n"
 
 
 def _section(results: Results, workload: str) -> str:
@@ -176,7 +176,8 @@ def _rate_and_tail(rows: list[Row]) -> str:
     return f"{number(middle(rows, 'rate'))} ({number(middle(rows, 'p99_ms'))})"
 
 
-def _about(facts: Row) -> str:
+def about(facts: Row) -> str:
+    """What was measured, when and on which machine."""
     of_peers = facts["versions"].values()
     versions = ", ".join(sorted({f"{n} {v}" for packages in of_peers for n, v in packages.items()}))
     return (

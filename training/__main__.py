@@ -1,4 +1,4 @@
-"""The command line of training: `python -m training run | evaluate | recipes`."""
+"""The command line of training: `python -m training run | sweep | evaluate | recipes`."""
 
 import argparse
 import sys
@@ -7,16 +7,17 @@ from pathlib import Path
 
 try:
     from training import report
-    from training.config import PLACES, RunConfig, as_typed
+    from training.config import PLACES, RunConfig, as_word
     from training.processes import Team, joined
     from training.progress import bar
     from training.published import How, measure
     from training.run import Outcome, follow, recipe_named, run
+    from training.sweep import conclusions, sweep, table
 except ModuleNotFoundError as error:
     sys.exit(f"training needs the package {error.name}: pip install 'latentd[training]'")
 
 from model_store import Figure, StoreError, store_path
-from training.errors import Interrupted, TrainingError
+from training.errors import ConfigError, Interrupted, TrainingError
 from training.recipes import RECIPES
 
 EXAMPLES = """examples:
@@ -28,6 +29,7 @@ EXAMPLES = """examples:
   torchrun --nproc-per-node 2 -m training run mnist data=PATH/TO/MNIST
   python -m training run conv data=PHOTOS
   python -m training run vectors source=table data=TABLE.csv
+  python -m training sweep digits beta=0.25,0.5,1,2,4
   python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
 """
 
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("recipe", metavar="RECIPE", help="a name from `python -m training recipes`")
     train.add_argument("words", metavar="key=value", nargs="*", help="see below")
     train.set_defaults(command=_run)
+    _add_sweep(commands)
 
     again = commands.add_parser(
         "evaluate",
@@ -98,6 +101,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_sweep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    each = commands.add_parser(
+        "sweep",
+        help="train a recipe with each of several values of a key, and compare",
+        description=(
+            "Train a recipe once for each value of one key; nothing is published without\n"
+            "publish=true. A sweep that was stopped goes on when it is called again."
+        ),
+        epilog=f"keys (and what holds where neither you nor the recipe says otherwise):\n{_keys()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    each.add_argument("recipe", metavar="RECIPE", help="a name from `python -m training recipes`")
+    each.add_argument(
+        "over",
+        metavar="KEY=VALUE,VALUE",
+        help="key and values, with / between values that have commas: encoder=400/400,200",
+    )
+    each.add_argument("words", metavar="key=value", nargs="*", help="what holds for all of them")
+    each.set_defaults(command=_sweep)
+
+
 def _positive(word: str) -> int:
     number = int(word)
     if number < 1:
@@ -107,7 +131,7 @@ def _positive(word: str) -> int:
 
 def _keys() -> str:
     return "\n".join(
-        f"  {name:15} {field.description} [{as_typed(field.default)}]"
+        f"  {name:15} {field.description} [{as_word(field.default)}]"
         for name, field in RunConfig.model_fields.items()
     )
 
@@ -133,6 +157,14 @@ def _print_next(outcome: Outcome) -> None:
     url = f"http://127.0.0.1:8000/models/{model}/sample?n=16&seed=1{numbers}"
     print(f"published: {outcome.published} in {outcome.store}")
     print(f"serve it:  {store}make serve, then open {url}")
+
+
+def _sweep(chosen: argparse.Namespace, team: Team) -> None:
+    if team.size > 1:
+        raise ConfigError("a sweep takes its runs one after the other: start it without torchrun")
+    found = sweep(chosen.recipe, chosen.over, chosen.words, lambda line: print(line, flush=True))
+    print(table(found), *conclusions(found), sep="\n")
+    print(f"table, picture and a folder for each run: {found.folder}/")
 
 
 def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:

@@ -220,8 +220,8 @@ def with_changes(config: RunConfig, words: Iterable[str]) -> RunConfig:
         raise ConfigError("\n".join(dict.fromkeys(lines))) from error
 
 
-def as_typed(value: object) -> str:
-    """A value as one would write it on the command line."""
+def as_word(value: object) -> str:
+    """A key's value as one would write it on the command line."""
     if value is None:
         return "none"
     if isinstance(value, bool):

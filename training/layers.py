@@ -1,4 +1,4 @@
-"""How a latent is divided between two stochastic layers; known to the networks and the prior."""
+"""How a latent is divided between two stochastic layers: known to networks and prior alike."""
 
 from training.errors import ConfigError
 

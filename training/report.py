@@ -11,7 +11,7 @@ from torch import Tensor
 from model_store import Figure
 from training import charts, page, pictures
 from training.collapse import advice, collapsed
-from training.config import RunConfig, as_typed
+from training.config import RunConfig, as_word
 from training.datasets import Dataset
 from training.page import Picture
 from training.posteriors import Posteriors
@@ -78,7 +78,7 @@ def _parts(told: Told) -> Iterator[str]:
     yield page.command(told.command)
     yield page.facts(_facts(told))
     yield page.heading("Configuration")
-    yield page.facts([(key, as_typed(value)) for key, value in told.config], "long")
+    yield page.facts([(key, as_word(value)) for key, value in told.config], "long")
 
 
 def _said(figure: Figure) -> str:

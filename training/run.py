@@ -40,6 +40,8 @@ class Outcome(NamedTuple):
     published: ModelId | None
     """None where the configuration says not to publish."""
     store: Path
+    seconds: float
+    """Of training steps, also of those before it was resumed."""
 
 
 class _Begun(NamedTuple):
@@ -90,7 +92,8 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
         published = publish(Trained(recipe, config, dataset, vae, figures), store)
     begun.state.finished = True
     run_state.save(begun.state, config, begun.folder)
-    return Outcome(begun.folder, figures, dataset.kind, published, store)
+    seconds = begun.state.seconds
+    return Outcome(begun.folder, figures, dataset.kind, published, store, seconds)
 
 
 def follow(recipe: str, words: Sequence[str], team: Team) -> None:

@@ -7,9 +7,12 @@ from training.config import RunConfig
 from training.recipes import RECIPES
 
 
-def test_the_help_of_a_run_names_every_key(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_the_help_of_what_trains_names_every_key(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
-        main(["run", "--help"])
+        main([command, "--help"])
     assert left.value.code == 0
     said = capsys.readouterr().out
     assert all(f"  {key} " in said for key in RunConfig.model_fields)
@@ -38,6 +41,10 @@ def test_the_recipes_are_listed_with_the_figures_they_reach(
         (["run", "digit"], "error: there is no recipe 'digit': did you mean digits?"),
         (["run", "digits", "epoch=3"], "error: there is no key 'epoch': did you mean epochs?"),
         (["run", "digits", "name=No Name"], "error: "),
+        (
+            ["sweep", "digits", "beta=1"],
+            "error: beta=1 is one value, and a sweep takes two or more",
+        ),
         (["evaluate", "mnits", "--store", "nowhere"], "error: "),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import RunConfig, as_typed
+from training.config import RunConfig, as_word
 from training.datasets import DATASETS
 from training.families import FAMILIES
 from training.likelihoods import LIKELIHOODS
@@ -18,7 +18,7 @@ MANUAL = (Path(__file__).parents[2] / "docs" / "training.md").read_text(encoding
 @pytest.mark.parametrize("key", RunConfig.model_fields)
 def test_every_key_stands_in_the_table_with_its_default_and_meaning(key: str) -> None:
     field = RunConfig.model_fields[key]
-    default = as_typed(field.default)
+    default = as_word(field.default)
     shown = f" `{default}` " if default else " "
     assert f"| `{key}` |{shown}| {field.description} |" in MANUAL
 
