@@ -14,7 +14,9 @@ from pydantic import (
     BaseModel,
     Field,
     JsonValue,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -46,6 +48,8 @@ class DataSpec(Record):
     kind: Literal["image", "vectors"]
     shape: Shape
     value_range: tuple[float, float] | None
+    columns: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
+    """The names of a vector's numbers, where they have names."""
 
     @model_validator(mode="after")
     def _kind_shape_and_range_agree(self) -> Self:
@@ -55,6 +59,24 @@ class DataSpec(Record):
         if self.value_range != value_range:
             raise ValueError(f"{self.kind} has value_range {value_range}, not {self.value_range}")
         return self
+
+    @model_validator(mode="after")
+    def _columns_name_the_numbers(self) -> Self:
+        if self.columns is None:
+            return self
+        if self.kind != "vectors" or len(self.columns) != self.shape[0]:
+            raise ValueError(f"{len(self.columns)} columns name {self.kind} of {list(self.shape)}")
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns repeat a name")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_columns(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A release that knows no columns reads the manifests of rows that have none."""
+        fields: dict[str, object] = written(self)
+        if self.columns is None:
+            del fields["columns"]
+        return fields
 
 
 class Figure(Record):

@@ -38,6 +38,7 @@ _STORE_ERRORS = frozenset(
         errno.EROFS,
         errno.ENOSPC,
         errno.EDQUOT,
+        errno.EFBIG,  # beyond the size that a file may have here
         errno.ENOTDIR,
         errno.ENOENT,  # the folder was removed, or is one in which nothing can be made
     )

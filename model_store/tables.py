@@ -22,6 +22,7 @@ def facts(manifest: Manifest) -> str:
         ("family", manifest.family),
         ("likelihood", manifest.likelihood),
         ("data", f"{manifest.data.kind} {_shape(manifest.data.shape)}{_range(manifest)}"),
+        *([("columns", ", ".join(manifest.data.columns))] if manifest.data.columns else []),
         ("latent", _shape(manifest.latent_shape)),
         ("exports", " ".join(manifest.exports)),
         *((figure.name, f"{_figure(figure)} ({figure.estimator})") for figure in manifest.figures),

@@ -91,12 +91,13 @@ class Kind(NamedTuple):
 
 IMAGE_RANGE = (0.0, 1.0)
 GREY = DataSpec(kind="image", shape=(1, 8, 8), value_range=IMAGE_RANGE)
+NAMED = DataSpec(kind="vectors", shape=(6,), value_range=None, columns=tuple("abcdef"))
 COLOUR = DataSpec(kind="image", shape=(3, 8, 8), value_range=IMAGE_RANGE)
 KINDS = {
     "grey": Kind(GreyDigits, GREY, (5,)),
     "bent": Kind(BentPrior, GREY, (5,), ("prior",)),
     "colour": Kind(ColourMap, COLOUR, (2, 4, 4)),
-    "rows": Kind(Rows, DataSpec(kind="vectors", shape=(6,), value_range=None), (2,)),
+    "rows": Kind(Rows, NAMED, (2,)),
 }
 
 

@@ -27,7 +27,8 @@ EXAMPLES = """examples:
   python -m training run mnist_quick data=PATH/TO/MNIST latent_dim=32 name=wide
   python -m training run mnist data=PATH/TO/MNIST resume=true
   torchrun --nproc-per-node 2 -m training run mnist data=PATH/TO/MNIST
-  python -m training run images data=PHOTOS size=64
+  python -m training run conv data=PHOTOS
+  python -m training run vectors source=table data=TABLE.csv
   python -m training sweep digits beta=0.25,0.5,1,2,4
   python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
 """
@@ -46,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
             return _end(130, "stopped", team)
         except (TrainingError, StoreError) as error:
             return _end(1, f"error: {error}", team)
+        except OSError as error:
+            return _end(1, f"error: {error}; what was saved before is whole", team)
     return 0
 
 
@@ -169,6 +172,8 @@ def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
         chosen.samples, chosen.rows, chosen.data, chosen.source, chosen.device, chosen.threads
     )
     found = measure(chosen.model, chosen.store or store_path(), how, bar)
+    for note in found.notes:
+        print(note)
     print(found.model)
     _print_figures(found.figures)
     rates = " ".join(f"{rate:.2f}" for rate in found.posteriors.rates.tolist())

@@ -44,6 +44,11 @@ def _maybe_none(value: object) -> object:
     return None if isinstance(value, str) and value.lower() in {"", "none"} else value
 
 
+def _maybe_number(value: object) -> object:
+    value = _maybe_none(value)
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def _height_and_width(value: object) -> object:
     """`64` stands for 64 × 64."""
     words = _numbers(_maybe_none(value))
@@ -70,9 +75,21 @@ class RunConfig(BaseModel):
         None, description="file or folder that the source reads; the embedded ones need none"
     )
     size: Size = Field(
-        None, description="HEIGHT,WIDTH (or one number) for image_folder; none: as they are"
+        None,
+        description="HEIGHT,WIDTH (or one number) for image_folder; none: by what is there",
     )
-    channels: Literal[1, 3] = Field(1, description="1 grey or 3 colour, for image_folder")
+    channels: Annotated[Literal[1, 3] | None, BeforeValidator(_maybe_number)] = Field(
+        1, description="1 grey or 3 colour, for image_folder; none: by what is there"
+    )
+    columns: Annotated[tuple[str, ...], BeforeValidator(_numbers)] = Field(
+        (), description="columns of a table to take, comma-separated; empty: all"
+    )
+    unreadable: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="fraction of a folder's images that may be left out as unreadable, rounded up",
+    )
     held_out: float = Field(
         0.1, gt=0, lt=1, description="fraction kept for testing where the source has no test rows"
     )
@@ -165,6 +182,9 @@ class RunConfig(BaseModel):
     device: str = Field(
         "auto", pattern="^(auto|cpu|cuda(:[0-9]+)?)$", description="auto, cpu, cuda or cuda:N"
     )
+    memory: Rate = Field(
+        4.0, description="GiB of rows, as float32, held in memory; more are read batch by batch"
+    )
     # Two threads on a busy two-core machine made an epoch seven times slower than one thread.
     threads: Positive = Field(1, description="CPU threads of tensor operations")
     tensorboard: bool = Field(default=False, description="also write TensorBoard events")
@@ -172,7 +192,10 @@ class RunConfig(BaseModel):
 
 # What says where and how a run happens, not what it computes.
 PLACES = frozenset(
-    {"data", "out", "store", "publish", "resume", "device", "threads", "tensorboard", "name"}
+    {
+        *("data", "out", "store", "publish", "resume", "device", "memory", "threads"),
+        *("tensorboard", "name"),
+    }
 )
 # What may change when a run goes on; anything else would make it another run.
 MAY_CHANGE = PLACES | {"epochs", "evaluate_every", "nll_samples"}

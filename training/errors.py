@@ -3,7 +3,7 @@
     key=value ──► ConfigError      what was asked for is not possible
     data=PATH ──► DataError        the data is missing, malformed or out of range
     steps     ──► TrainingDiverged the loss or a parameter stopped being a number
-    runs/NAME ──► RunStateError    a saved run is in the way, absent or of another shape
+    runs/NAME ──► RunStateError    a saved run is in the way, absent, another's or not saved
     export    ──► ExportError      the trained model cannot become a checkpoint
 
 Every message names the value, the limit and the remedy.
@@ -27,11 +27,11 @@ class TrainingDiverged(TrainingError):
 
 
 class RunStateError(TrainingError):
-    """A saved run that stands in the way, is missing, or belongs to another model."""
+    """A saved run that stands in the way, is missing, of another model, or cannot be written."""
 
 
 class ExportError(TrainingError):
-    """A model that TorchScript cannot express, or whose scripted form answers differently."""
+    """A model that TorchScript cannot express, that answers differently then, or has no room."""
 
 
 class Interrupted(TrainingError):

@@ -8,10 +8,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from training.likelihoods import Likelihood
+from training.datasets.gathering import Room, gather
+from training.datasets.rows import Rows, Streamed, pieces
+from training.likelihoods import DISCRETE, Likelihood
 from training.posteriors import Posteriors
 from training.priors.normal import kl_divergence, standard_normal
 from training.streams import stream
@@ -67,9 +70,19 @@ class Estimate(NamedTuple):
         return int(self.posteriors.active.sum())
 
 
-def observed_once(likelihood: Likelihood, rows: Tensor, seed: int) -> Tensor:
-    """The rows that a model is evaluated on; binarized once, by `seed`, for a Bernoulli."""
-    return likelihood.observe_once(rows, stream(seed, "test rows", 0, rows.device))
+def observed_once(likelihood: Likelihood, rows: Rows, seed: int, room: Room | None = None) -> Rows:
+    """The rows that a model is evaluated on; binarized once, by `seed`, for a Bernoulli.
+
+    Streamed rows stay streamed: those that differ from what is stored go where `room` says.
+    """
+    generator = stream(seed, "test rows", 0, rows.device)
+    if isinstance(rows, Tensor):
+        return likelihood.observe_once(rows, generator)
+    if likelihood.support not in DISCRETE:
+        return rows  # observed as they are
+    observed = (likelihood.observe_once(piece, generator) for piece in pieces(rows))
+    levels = (piece.mul(255).round().byte().numpy() for piece in observed)
+    return Streamed(gather(levels, rows.shape[1:], np.uint8, room or Room()))
 
 
 class _Weighed(NamedTuple):
@@ -85,7 +98,7 @@ class _Weighed(NamedTuple):
 @torch.no_grad()
 def estimate(
     model: Model,
-    rows: Tensor,
+    rows: Rows,
     samples: int,
     seed: int = 0,
     progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
@@ -96,7 +109,7 @@ def estimate(
     Salakhutdinov, "Importance Weighted Autoencoders" (ICLR 2016), equation 8; it lies above the
     true value and falls towards it as K grows. `progress` may wrap the iteration over chunks.
     """
-    chunks = torch.split(rows, max(1, CHUNK // samples))
+    chunks = pieces(rows, max(1, CHUNK // samples))
     found = []
     for number, chunk in enumerate(progress(chunks)):
         weighed = _weigh(model, chunk, samples, stream(seed, "evaluation", number, rows.device))
@@ -152,18 +165,18 @@ def _draw(
 
 
 @torch.no_grad()
-def reconstruction_error(model: Model, rows: Tensor, device: torch.device) -> float:
+def reconstruction_error(model: Model, rows: Rows, device: torch.device) -> float:
     """The mean squared error per dimension of decode(E[z | x]) against x: `rows` [N, *data_shape].
 
     To be taken of the data's own rows. Rows that were binarized by a draw differ from what was
     decoded by the noise of that draw above all.
     """
     total = 0.0
-    for chunk in torch.split(rows, CHUNK):
+    for chunk in pieces(rows, CHUNK):
         x = chunk.to(device)
         decoded = model.decode(model.encode(x)[0])
         total += float((decoded - x).square().double().sum())
-    return total / rows.numel()
+    return total / math.prod(rows.shape)
 
 
 def bits_per_dimension(nats: float, dimensions: int) -> float:

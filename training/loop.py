@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import RunConfig
+from training.datasets.rows import Rows
 from training.errors import TrainingDiverged
 from training.objectives import OBJECTIVES, Objective, Options, Terms, draw
 from training.precision import PRECISIONS
@@ -56,9 +57,9 @@ class Bound(nn.Module):
 
 
 def train(
-    state: RunState, rows: Tensor, config: RunConfig, watcher: Watcher, team: Team = ALONE
+    state: RunState, rows: Rows, config: RunConfig, watcher: Watcher, team: Team = ALONE
 ) -> None:
-    """Take the steps that are left; `rows` [N, *data_shape] lie on the model's device.
+    """Take the steps that are left; `rows` [N, *data_shape] come on the model's device.
 
     Returns early, between two steps, when the watcher of one of the team says so.
     """

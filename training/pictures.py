@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from training.datasets.rows import Rows
 from training.streams import stream
 from training.vae import VAE
 
@@ -17,7 +18,7 @@ SHEET_WIDTH = 512  # pixels, about
 
 
 @torch.no_grad()
-def sheets(vae: VAE, test: Tensor, seed: int, device: torch.device) -> dict[str, Tensor]:
+def sheets(vae: VAE, test: Rows, seed: int, device: torch.device) -> dict[str, Tensor]:
     """Bytes [C, H, W] by name: 64 draws of the prior, always from the same noise, and the first
     test images [N, C, H, W], each row of them above its reconstructions."""
     originals = test[:RECONSTRUCTIONS].to(device)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from training.datasets.rows import Rows, pieces
 from training.priors.flow import CouplingFlow
 from training.priors.mixture import Mixture
 from training.priors.prior import Prior
@@ -24,7 +25,7 @@ RATE = 2e-3
 CHUNK = 1000  # rows that are encoded at once
 
 
-def with_fitted_prior(vae: VAE, name: str, rows: Tensor, components: int, seed: int) -> VAE:
+def with_fitted_prior(vae: VAE, name: str, rows: Rows, components: int, seed: int) -> VAE:
     """A copy of the model with a prior of that name, fitted to its posteriors of `rows`."""
     posterior = _posterior(vae, rows)
     fitted = copy.deepcopy(vae)
@@ -33,9 +34,9 @@ def with_fitted_prior(vae: VAE, name: str, rows: Tensor, components: int, seed: 
 
 
 @torch.no_grad()
-def _posterior(vae: VAE, rows: Tensor) -> tuple[Tensor, Tensor]:
+def _posterior(vae: VAE, rows: Rows) -> tuple[Tensor, Tensor]:
     """Means and log-variances of all rows, [N, D] each, on the CPU."""
-    found = [vae.encode(chunk) for chunk in torch.split(rows, CHUNK)]
+    found = [vae.encode(chunk) for chunk in pieces(rows, CHUNK)]
     mean, log_var = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
     return mean, log_var
 

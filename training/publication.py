@@ -1,5 +1,6 @@
 """From a trained model to a published one: export, compare, describe, hand to the store."""
 
+import math
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,11 +14,14 @@ from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
 from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
+from training.errors import DataError, ExportError
 from training.streams import stream
 from training.vae import VAE
 
 PROBE_ROWS = 4
 COMPARED_ROWS = 64
+# The rows of a probe come twice, in base64, and a manifest has at most 64 MiB.
+MOST_NUMBERS = 1 << 20
 
 
 class Trained(NamedTuple):
@@ -30,6 +34,16 @@ class Trained(NamedTuple):
     figures: tuple[Figure, ...]
 
 
+def refuse_too_large(dataset: Dataset) -> None:
+    """DataError where the probe of a model of such rows would not fit into a manifest."""
+    numbers = math.prod(dataset.shape)
+    if numbers > MOST_NUMBERS:
+        raise DataError(
+            f"a row of shape {list(dataset.shape)} has {numbers} numbers, and models of at most "
+            f"{MOST_NUMBERS} can be published: give a smaller size, or publish=false"
+        )
+
+
 def publish(trained: Trained, store: Path) -> ModelId:
     """Export, compare with the eager model on real rows, publish; ExportError or StoreError."""
     vae = export.for_export(trained.vae)
@@ -38,7 +52,13 @@ def publish(trained: Trained, store: Path) -> ModelId:
     export.check_agreement(vae, scripted, rows, trained.config.seed)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.ts"
-        export.write(scripted, file)
+        try:
+            export.write(scripted, file)
+        except OSError as error:
+            raise ExportError(
+                f"the model cannot be written to {folder} ({error.strerror}): make room there, or "
+                "name another folder by TMPDIR, then go on with resume=true"
+            ) from error
         return model_store.publish(_draft(trained, vae, rows[:PROBE_ROWS]), file, store)
 
 
@@ -52,6 +72,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             kind=dataset.kind,
             shape=dataset.shape,
             value_range=(0.0, 1.0) if dataset.kind == "image" else None,
+            columns=dataset.columns or None,
         ),
         latent_shape=(config.latent_dim,),
         capabilities=export.capabilities(vae),

@@ -1,5 +1,6 @@
 """Measure a published model again, from the store alone: no architecture is built here."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from torch import Tensor
 import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
+from training.datasets.image_file import MODES
+from training.datasets.rows import on_device, take
 from training.errors import ConfigError, DataError
 from training.evaluate import estimate, observed_once, reconstruction_error
 from training.figures import figures_of
@@ -26,6 +29,8 @@ class Measurement(NamedTuple):
     posteriors: Posteriors
     same_data: bool
     """Whether the rows are those that the model was trained and tested on, by their digest."""
+    notes: tuple[str, ...]
+    """What was decided or left out in reading them."""
 
 
 class How(NamedTuple):
@@ -58,13 +63,14 @@ def measure(
             f"{dataset.kind} of shape {list(dataset.shape)}: give other data with --data"
         )
     likelihood = LIKELIHOODS[config.likelihood](dataset.kind, config.sigma)
-    test = observed_once(likelihood, dataset.test, config.seed)[: how.rows].to(device)
+    chosen = torch.arange(len(dataset.test))[: how.rows]
+    test = on_device(take(observed_once(likelihood, dataset.test, config.seed), chosen), device)
     scored = _Scored(checkpoint)
     found = estimate(scored, test, how.samples, config.seed, progress)
-    error = reconstruction_error(scored, dataset.test[: how.rows], device)
-    figures = figures_of(found, error, likelihood, test[0].numel())
+    error = reconstruction_error(scored, take(dataset.test, chosen), device)
+    figures = figures_of(found, error, likelihood, math.prod(dataset.shape))
     same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(model, figures, found.posteriors, same)
+    return Measurement(model, figures, found.posteriors, same, dataset.notes)
 
 
 def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
@@ -76,8 +82,13 @@ def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
         if key in RunConfig.model_fields
     }
     source = how.source or known.get("source", "digits")
+    now: dict[str, object] = {"data": how.data, "source": source}
+    # Where the form of the data is a choice, it is that which the model takes.
+    if manifest.data.kind == "image":
+        channels, *size = manifest.data.shape
+        now |= {"size": size, "channels": channels if channels in MODES else None}
     try:
-        return RunConfig.model_validate(known | {"data": how.data, "source": source})
+        return RunConfig.model_validate(known | now | {"columns": manifest.data.columns or ()})
     except ValueError as error:
         raise ConfigError(f"{manifest.model} was trained by another release: {error}") from error
 

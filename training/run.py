@@ -1,5 +1,6 @@
 """One run from a recipe and `key=value` words to a published model, stoppable and resumable."""
 
+import math
 import os
 import shlex
 import signal
@@ -107,7 +108,7 @@ def _begin(config: RunConfig) -> _Begun:
     """Afresh, or where the saved run stopped."""
     folder = config.out or Path("runs") / config.name
     saved = _saved_run(folder, config)
-    prepared = prepare(config)
+    prepared = prepare(config, folder)
     state = run_state.fresh(prepared.vae, config)
     if saved is not None:
         run_state.restore(state, saved, config)
@@ -184,6 +185,8 @@ def _train(begun: _Begun, go_on: str, team: Team) -> None:
         stop_signals() as should_stop,
         Progress(folder, total, state, tensorboard=config.tensorboard) as progress,
     ):
+        for note in prepared.dataset.notes:
+            progress.say(note)
         watch = Watch(config, prepared, progress, folder, should_stop)
         loop.train(state, prepared.train, config, watch, team)
         if state.step < total and not watch.enough:
@@ -224,7 +227,8 @@ def _finished(begun: _Begun) -> VAE:
 
 
 def _measure(vae: VAE, begun: _Begun) -> tuple[tuple[Figure, ...], Posteriors]:
-    config, test = begun.config, begun.prepared.test
+    config, dataset, test = begun.config, begun.prepared.dataset, begun.prepared.test
     found = estimate(vae, test, config.nll_samples, config.seed, progress=bar)
-    error = reconstruction_error(vae, begun.prepared.dataset.test, test.device)
-    return figures_of(found, error, vae.likelihood, test[0].numel()), found.posteriors
+    error = reconstruction_error(vae, dataset.test, test.device)
+    figures = figures_of(found, error, vae.likelihood, math.prod(dataset.shape))
+    return figures, found.posteriors

@@ -7,6 +7,7 @@ import copy
 import os
 import pickle
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,10 @@ def fresh(vae: VAE, config: RunConfig) -> RunState:
 
 
 def save(state: RunState, config: RunConfig, folder: Path) -> None:
-    """Replace the saved state in one move, so that a crash leaves the old or the new one whole."""
+    """Replace the saved state in one move, so that a crash leaves the old or the new one whole.
+
+    RunStateError where the disk takes no more; the old one is whole then too.
+    """
     content = {
         "format": FORMAT,
         "config": config.model_dump(mode="json"),
@@ -85,12 +89,22 @@ def save(state: RunState, config: RunConfig, folder: Path) -> None:
         "best": state.best,
         "finished": state.finished,
     }
+    # In memory first: torch hides what the system says of a file.
+    whole = BytesIO()
+    torch.save(content, whole)
     partial = folder / f"{FILE}.partial"
-    with partial.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / FILE)
+    try:
+        with partial.open("wb") as file:
+            file.write(whole.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(folder / FILE)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise RunStateError(
+            f"{folder / FILE} cannot be written ({error.strerror}), and is as it was before: make "
+            "room, then go on with resume=true, or start anew where nothing was saved"
+        ) from error
 
 
 def read(folder: Path) -> dict[str, Any] | None:

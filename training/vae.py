@@ -10,19 +10,29 @@ from torch import Tensor, nn
 
 from training.likelihoods import Likelihood
 from training.priors import Prior
+from training.standardization import AsTheyAre
 
 
 class VAE(nn.Module):
-    """The posterior is N(mean, exp(log_var)) with a diagonal covariance."""
+    """The posterior is N(mean, exp(log_var)) with a diagonal covariance.
+
+    Rows x are in the data's own units; networks and likelihood see them in those of `units`.
+    """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, likelihood: Likelihood, prior: Prior
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        likelihood: Likelihood,
+        prior: Prior,
+        units: AsTheyAre | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.likelihood = likelihood
         self.prior = prior
+        self.units = units or AsTheyAre()
 
     # TorchScript would compile a property; this one is for evaluation.
     __jit_unused_properties__ = ("prior_log_density",)
@@ -34,18 +44,17 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior q(z | x): `x` [N, *data_shape] → mean and log-variance, [N, latent_dim]."""
-        mean, log_var = self.encoder(x).chunk(2, dim=1)
+        mean, log_var = self.encoder(self.units.standardize(x)).chunk(2, dim=1)
         return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
         """The likelihood's mean E[x | z]: `z` [N, latent_dim] → [N, *data_shape]."""
-        decoded: Tensor = self.likelihood.mean(self.decoder(z))
-        return decoded
+        return self.units.restore(self.likelihood.mean(self.decoder(z)))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x | z) in nats, summed over the data dimensions: → [N]."""
-        log_prob: Tensor = self.likelihood.log_prob(self.decoder(z), x)
-        return log_prob
+        log_prob = self.likelihood.log_prob(self.decoder(z), self.units.standardize(x))
+        return self.units.log_density(log_prob)
 
 
 def reparameterize(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:

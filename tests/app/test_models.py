@@ -35,6 +35,13 @@ def test_a_model_shows_its_manifest_and_how_it_runs(client: httpx.Client) -> Non
     assert max(card["running"]["batch_sizes"]["decode"]) <= 64
 
 
+def test_a_model_of_a_table_shows_the_names_of_its_columns(client: httpx.Client) -> None:
+    assert client.get("/models/rows").json()["data"]["columns"] == [*"abcdef"]
+    cards = {card["id"]: card for card in client.get("/models").json()["models"]}
+    assert cards["rows@1"]["data"]["columns"] == [*"abcdef"]
+    assert "columns" not in cards["grey@1"]["data"]
+
+
 def test_an_unknown_model_is_404(client: httpx.Client) -> None:
     assert "served: grey@1" in problem(client.get("/models/nothing"), 404)
 

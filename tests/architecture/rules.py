@@ -16,6 +16,7 @@ MAY_IMPORT = {
         "torch",
         "numpy",
         "PIL",
+        "pyarrow",
         "pydantic",
         "pydantic_core",
         "matplotlib",
@@ -27,7 +28,13 @@ MAY_IMPORT = {
     "training.likelihoods": ["torch", "training.likelihoods", "training.errors"],
     "training.families": ["torch", "training.families", "training.errors", "training.layers"],
     "training.priors": ["torch", "training.priors", "training.errors", "training.layers"],
-    "training.vae": ["torch", "training.likelihoods", "training.priors"],
+    "training.vae": [
+        "torch",
+        "training.likelihoods",
+        "training.priors",
+        "training.standardization",
+    ],
+    "training.standardization": ["torch"],
     "training.objectives": ["torch", "training.objectives", "training.priors", "training.vae"],
     "app": [
         "fastapi",
@@ -112,7 +119,8 @@ SINGLE_OWNERS = {
     # prometheus_client is told of a shared folder through the environment alone.
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
-    "PIL": {"app.images", "training.pictures", "training.datasets.image_folder"},
+    "PIL": {"app.images", "training.pictures", "training.datasets.image_file"},
+    "pyarrow": {"training.datasets.table"},
     "pyspng": {"app.images"},
     "threading": {"app.engine.batcher", "app.engine.line", "app.server", "app.worker"},
     "asyncio.to_thread": {"app.engine.batcher", "app.worker_threads"},

@@ -99,6 +99,39 @@ def test_data_whose_kind_shape_and_range_disagree_is_refused(
         DataSpec(kind=kind, shape=shape, value_range=value_range)
 
 
+def test_columns_name_the_numbers_of_a_vector_and_come_back() -> None:
+    data = DataSpec(kind="vectors", shape=(2,), value_range=None, columns=("height", "weight"))
+    assert DataSpec.model_validate_json(data.model_dump_json()) == data
+
+
+def test_a_manifest_without_columns_does_not_mention_them(store: Path) -> None:
+    # So that releases that know none read it, as this one reads theirs.
+    publish_tiny(store)
+    written = json.loads((store / "tiny" / "1" / "manifest.json").read_text())
+    assert set(written["data"]) == {"kind", "shape", "value_range"}
+    assert read_manifest(store, ModelId("tiny", 1)).data.columns is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "columns"),
+    [
+        ("vectors", (2,), ("a",)),
+        ("vectors", (2,), ("a", "a")),
+        ("vectors", (2,), ("a", "")),
+        ("vectors", (2,), ()),
+        ("image", (1, 2, 2), ("a",)),
+    ],
+)
+def test_columns_that_do_not_name_the_numbers_are_refused(
+    kind: Any,  # noqa: ANN401 - a literal of the model
+    shape: tuple[int, ...],
+    columns: tuple[str, ...],
+) -> None:
+    value_range = (0.0, 1.0) if kind == "image" else None
+    with pytest.raises(ValidationError, match="columns"):
+        DataSpec(kind=kind, shape=shape, value_range=value_range, columns=columns)
+
+
 def test_a_probe_of_other_shapes_than_the_draft_is_refused() -> None:
     draft = tiny_draft()
     with pytest.raises(ValidationError, match=r"probe\.z has shape \[2, 2\], expected \[2, 3\]"):

@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,20 @@ from tests.factories import KINDS, eager, publish_kind
 from tests.model_store.tiny import Tiny, publish_tiny, scripted, tiny_draft, tiny_probe
 
 HOUR = 3600.0
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_in_the_store(store: Path) -> None:
+    module = Tiny().eval()
+    file, draft = scripted(module, store.parent), tiny_draft(probe=tiny_probe(module))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(StoreNotWritable, match=r"File too large.*free space"):
+            publish(draft, file, store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(store.iterdir()) == []
+    assert publish(draft, file, store) == ModelId("tiny", 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -46,7 +46,7 @@ def model(family: str, likelihood: str, shape: tuple[int, ...], prior: str = "no
                 start=chosen.start(torch.full(shape, 0.3)),
             )
         )
-        setting = Setting(LATENT, 5, networks.encoder, rows(9, shape))
+        setting = Setting(LATENT, 5, networks.encoder, 9, rows(9, shape).__getitem__)
         vae = VAE(networks.encoder, networks.decoder, chosen, PRIORS[prior](setting))
         # Away from where a learned prior starts, which is N(0, I) and hides its faults.
         shared = set(networks.encoder.parameters())

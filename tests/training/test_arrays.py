@@ -23,7 +23,7 @@ def bytes_of(*shape: int) -> NDArray[np.uint8]:
 
 
 def values(data: Dataset) -> list[float]:
-    return sorted(set(data.train.flatten().tolist()))
+    return sorted(set(data.train[:].flatten().tolist()))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_both_layouts_of_the_same_images_are_the_same_data(tmp_path: Path) -> No
 @pytest.mark.parametrize("dtype", ["f2", "<f4", ">f4", "f8"])
 def test_floats_in_the_unit_range_are_taken_as_they_are(tmp_path: Path, dtype: str) -> None:
     data = read(tmp_path, np.full((4, 6, 5), 0.25).astype(dtype))
-    assert data.train.dtype == torch.float32
+    assert data.train[:].dtype == torch.float32
     assert values(data) == [0.25]
 
 
@@ -167,5 +167,5 @@ def test_a_file_that_is_no_numpy_file_is_refused(tmp_path: Path, content: bytes)
 
 def test_pickled_objects_are_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([{}]), allow_pickle=True)
-    with pytest.raises(DataError, match="allow_pickle"):
+    with pytest.raises(DataError, match=r"all rows of one size: .*[Pp]ython objects"):
         DATASETS["arrays"](Request(tmp_path / "rows.npy"))

@@ -31,7 +31,7 @@ SMOOTH = pytest.mark.parametrize("name", ["normal", "flow", "two_layers"])
 
 def setting(latent_dim: int) -> Setting:
     encoder = torch.nn.Linear(4, 2 * latent_dim)
-    return Setting(latent_dim, 6, encoder, rows(20, (4,)))
+    return Setting(latent_dim, 6, encoder, 20, rows(20, (4,)).__getitem__)
 
 
 def bent(name: str, latent_dim: int) -> Prior:

@@ -18,7 +18,7 @@ def data_of(name: str) -> Dataset:
     config = RECIPES[name].config
     if config.source in EMBEDDED:
         return DATASETS[config.source](Request())
-    shape = (1, 28, 28) if config.size is None else (config.channels, *config.size)
+    shape = (3, 64, 64) if config.source == "image_folder" else (1, 28, 28)
     rows = torch.full((4, *shape), 0.5)
     return Dataset(name="grey", kind="image", train=rows, test=rows)
 
@@ -50,7 +50,7 @@ def test_every_target_is_a_figure_that_a_run_measures(name: str) -> None:
     [
         ("mnist_classic", [784, 400, 2 * 20], [20, 400, 784]),
         ("mnist_deep", [784, 256, 128, 64, 2 * 64], [64, 64, 128, 256, 784]),
-        ("vectors", [100, 32, 16, 2 * 2], [2, 16, 32, 100]),
+        ("vectors", [100, 32, 16, 2 * 2], [2, 16, 32, 2 * 100]),
     ],
 )
 def test_the_classical_networks_have_the_classical_widths(

@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     prepared = prepare(config)
     state = run_state.fresh(prepared.vae, config)
     run_state.restore(state, saved(tmp_path), config)
-    poisoned = prepared.train.clone()
+    poisoned = prepared.train[:].clone()
     poisoned[:] = torch.nan
     state.vae.encoder.register_forward_hook(lambda _m, _i, out: out * torch.nan)
     with pytest.raises(

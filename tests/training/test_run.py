@@ -16,6 +16,7 @@ from tests.training.small import training
 from training.__main__ import main
 from training.errors import ConfigError, DataError
 from training.preparation import find_device
+from training.published import How, measure
 from training.run import run
 
 SHORT = ["epochs=2", "evaluate_every=1", "nll_samples=5"]
@@ -151,9 +152,15 @@ def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
         image.save(tmp_path / "photos" / f"{number}.jpg")
     given = [f"data={tmp_path / 'photos'}", "size=10,12", "encoder=4,8", "decoder=8,4"]
     where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8"]
-    outcome = run("images", [*given, *where, *SHORT])
-    assert outcome.published == ModelId("images", 1)
+    outcome = run("conv", [*given, *where, *SHORT])
+    assert outcome.published == ModelId("conv", 1)
     assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
+    # The same photographs, in the form that the model takes without being told.
+    found = measure("conv", tmp_path, How(samples=5, data=tmp_path / "photos"), iter)
+    assert found.same_data
+    assert [figure.value for figure in found.figures] == pytest.approx(
+        [figure.value for figure in outcome.figures], rel=1e-3
+    )
     with Image.open(tmp_path / "out/samples.png") as sheet:
         assert sheet.mode == "RGB"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from training.datasets import arrays, curved_surface, digits, idx, image_folder
+from training.datasets import arrays, curved_surface, digits, idx, image_folder, table
 from training.datasets.dataset import Dataset, Request
 
 DATASETS: dict[str, Callable[[Request], Dataset]] = {
@@ -11,6 +11,7 @@ DATASETS: dict[str, Callable[[Request], Dataset]] = {
     "idx": idx.load,
     "arrays": arrays.load,
     "image_folder": image_folder.load,
+    "table": table.load,
 }
 
 __all__ = ["DATASETS", "Dataset", "Request"]

@@ -1,14 +1,24 @@
 """Numpy files of images or of vectors: one array, or a training and a test array in one .npz."""
 
+import shutil
 import zipfile
+import zlib
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from training.datasets.dataset import Dataset, Request, finite, scale_pixels, split, wanted_path
+from training.datasets.dataset import (
+    Dataset,
+    Request,
+    rows_of,
+    split,
+    wanted_path,
+)
+from training.datasets.gathering import Room
+from training.datasets.rows import Array
 from training.errors import DataError
 from training.likelihoods import Kind
 
@@ -24,29 +34,49 @@ MOST_CHANNELS = 4
 def load(request: Request) -> Dataset:
     """Images where the array has three or four dimensions, vectors where it has two."""
     path = wanted_path(request, "arrays", WANTED)
-    read, labels = _read(path)
-    arrays = [_rows(array, f"{path} ({name})") for name, array in read.items()]
-    kinds: set[Kind] = {"vectors" if rows.ndim == 2 else "image" for rows in arrays}
-    if len({rows.shape[1:] for rows in arrays}) != 1:
-        shapes = " and ".join(str(list(rows.shape)) for rows in arrays)
+    read, labels = _read(path, request.room)
+    arrays = {name: _laid_out(array, f"{path} ({name})") for name, array in read.items()}
+    if len({array.shape[1:] for array in arrays.values()}) != 1:
+        shapes = " and ".join(str(list(array.shape)) for array in arrays.values())
         raise DataError(f"{path}: training and test rows differ in shape: {shapes}")
-    train, test = arrays if len(arrays) == 2 else split(arrays[0], request, str(path))
-    return Dataset(path.stem, kinds.pop(), train, test, labels)
+    kinds: set[Kind] = {"vectors" if array.ndim == 2 else "image" for array in arrays.values()}
+    kind = kinds.pop()
+    rows = [
+        rows_of(array, kind, f"{path} ({name})", request.room) for name, array in arrays.items()
+    ]
+    train, test = rows if len(rows) == 2 else split(rows[0], request, str(path))
+    return Dataset(path.stem, kind, train, test, labels)
 
 
-def _read(path: Path) -> tuple[dict[str, NDArray[np.generic]], Tensor | None]:
+def _read(path: Path, room: Room) -> tuple[dict[str, Array], Tensor | None]:
     """The one array of the file, or its pair of training and test arrays, by name; and labels."""
     try:
-        # Opened here, because numpy leaves a file open that it cannot read.
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"array": loaded}, None
-            names = _names(loaded.files, path)
-            beside = [loaded[name] for name in LABELS if name in set(loaded.files) - set(names)]
-            return {name: loaded[name] for name in names}, _classes(beside)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: cannot be read as {WANTED}: {error}") from error
+        if not zipfile.is_zipfile(path):
+            return {"array": np.lib.format.open_memmap(path, mode="r")}, None
+        with zipfile.ZipFile(path) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist()]
+            names = _names(found, path)
+            labels = [name for name in LABELS if name in set(found) - set(names)]
+            beside = _classes([_member(archive, name, room) for name in labels])
+            return {name: _member(archive, name, room) for name in names}, beside
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path}: cannot be read as {WANTED}, all rows of one size: {error}"
+        ) from error
+
+
+def _member(archive: zipfile.ZipFile, name: str, room: Room) -> Array:
+    """One array of an archive; unpacked to a file where it is too large for memory."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as packed:
+        if room.holds(member.file_size):
+            array: Array = np.lib.format.read_array(packed, allow_pickle=False)
+            return array
+        with NamedTemporaryFile(dir=room.folder) as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+            file.flush()
+            # The file loses its name here and stays as long as it is mapped.
+            return np.lib.format.open_memmap(file.name, mode="r")
 
 
 def _names(names: list[str], path: Path) -> tuple[str, ...]:
@@ -61,7 +91,7 @@ def _names(names: list[str], path: Path) -> tuple[str, ...]:
     )
 
 
-def _classes(beside: list[NDArray[np.generic]]) -> Tensor | None:
+def _classes(beside: list[Array]) -> Tensor | None:
     """The first labels that are whole numbers, [N] or [N, 1]: → [N]; others are no classes."""
     for labels in beside:
         if labels.dtype.kind in "bui":
@@ -70,26 +100,21 @@ def _classes(beside: list[NDArray[np.generic]]) -> Tensor | None:
     return None
 
 
-def _rows(array: NDArray[np.generic], source: str) -> Tensor:
-    """An array as [N, C, H, W] in [0, 1] or as finite [N, D]."""
+def _laid_out(array: Array, source: str) -> Array:
+    """An array of numbers as [N, C, H, W] or [N, D]; nothing is read or copied."""
     if array.dtype.kind not in "buif":
         raise DataError(f"{source}: values of type {array.dtype} are not numbers")
     if array.size == 0 or array.ndim not in {2, 3, 4}:
         raise DataError(f"{source}: shape {list(array.shape)} is neither images nor vectors")
-    # Byte order and unsigned types wider than a byte are numpy's own; torch takes native ones.
-    native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    rows = torch.from_numpy(np.ascontiguousarray(native))
-    if rows.ndim == 2:
-        if rows.dtype == torch.uint8:
-            raise DataError(
-                f"{source}: bytes of shape {list(rows.shape)} look like flattened images: reshape "
-                "them to [N, H, W], or save floats if they are vectors"
-            )
-        return finite(rows, source)
-    return scale_pixels(_channels_first(rows, source), source)
+    if array.ndim == 2 and array.dtype == np.uint8:
+        raise DataError(
+            f"{source}: bytes of shape {list(array.shape)} look like flattened images: reshape "
+            "them to [N, H, W], or save floats if they are vectors"
+        )
+    return array if array.ndim == 2 else _channels_first(array, source)
 
 
-def _channels_first(images: Tensor, source: str) -> Tensor:
+def _channels_first(images: Array, source: str) -> Array:
     if images.ndim == 3:
         return images[:, None]
     first, last = images.shape[1] <= MOST_CHANNELS, images.shape[3] <= MOST_CHANNELS
@@ -98,4 +123,4 @@ def _channels_first(images: Tensor, source: str) -> Tensor:
             f"{source}: in shape {list(images.shape)} either the second or the last number must "
             f"be the channels (1 to {MOST_CHANNELS}), and the other a width above {MOST_CHANNELS}"
         )
-    return images if first else images.movedim(3, 1).contiguous()
+    return images if first else np.moveaxis(images, 3, 1)

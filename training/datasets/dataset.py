@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from training.datasets.gathering import Room
+from training.datasets.rows import Array, Rows, Streamed, pieces, take
 from training.errors import DataError
 from training.likelihoods import Kind
 from training.streams import stream
@@ -18,25 +20,37 @@ class Request(NamedTuple):
 
     path: Path | None = None
     size: tuple[int, int] | None = None
-    """Height and width to bring images of a folder to."""
-    channels: int = 1
-    """1 for grey, 3 for colour; for a folder of images."""
+    """Height and width to bring images of a folder to; None: by what is there."""
+    channels: int | None = 1
+    """1 for grey, 3 for colour; for a folder of images. None: by what is there."""
     held_out: float = 0.1
     """The fraction kept for testing where the source has no test rows of its own."""
     seed: int = 0
     """Decides which rows are held out."""
+    columns: tuple[str, ...] = ()
+    """Of a table, in this order; none: all."""
+    unreadable: float = 0.0
+    """The fraction of a folder's images that may be left out because they cannot be read."""
+    room: Room = Room()
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Training and test rows, [N, *shape] float32: images [C, H, W] in [0, 1], or vectors [D]."""
+    """Training and test rows, [N, *shape] float32: images [C, H, W] in [0, 1], or vectors [D].
+
+    Where they are more than memory should hold they are read from their file, batch by batch.
+    """
 
     name: str
     kind: Kind
-    train: Tensor
-    test: Tensor
+    train: Rows
+    test: Rows
     test_labels: Tensor | None = None
     """The classes of the test rows, [N] int64, where they are known: they colour pictures alone."""
+    columns: tuple[str, ...] = ()
+    """The names of a vector's numbers, where they have names."""
+    notes: tuple[str, ...] = ()
+    """What was decided or left out in reading, a line each."""
 
     def __post_init__(self) -> None:
         """DataError where labels and test rows are not as many."""
@@ -56,7 +70,8 @@ class Dataset:
         digest = hashlib.sha256()
         for rows in (self.train, self.test):
             digest.update(f"{tuple(rows.shape)}".encode())
-            digest.update(rows.contiguous().numpy().astype("<f4", copy=False).data)
+            for piece in pieces(rows):
+                digest.update(piece.contiguous().numpy().astype("<f4", copy=False).data)
         return digest.hexdigest()
 
 
@@ -94,13 +109,36 @@ def finite(values: Tensor, source: str) -> Tensor:
     return values
 
 
-def split(rows: Tensor, request: Request, source: str) -> tuple[Tensor, Tensor]:
+def rows_of(array: Array, kind: Kind, source: str, room: Room) -> Rows:
+    """An array of numbers [N, *shape] as rows that were seen to be right; else DataError.
+
+    Where there is no room for them in memory they stay where they are.
+    """
+    check = scale_pixels if kind == "image" else finite
+    if room.holds(array.size):
+        return check(_native(array), source)
+    rows, checked = Streamed(array), 0
+    if array.dtype.kind != "f":
+        check(_native(array[:1]), source)  # the type says all
+        return rows
+    for piece in pieces(rows):
+        check(piece, f"{source}, from row {checked} on")
+        checked += len(piece)
+    return rows
+
+
+def _native(array: Array) -> Tensor:
+    """A copy in this machine's order of bytes."""
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+
+
+def split(rows: Rows, request: Request, source: str) -> tuple[Rows, Rows]:
     """Training and test rows: a seeded draw of `held_out` of them, at least one, for testing."""
     if len(rows) < 2:
         raise DataError(f"{source}: {len(rows)} row(s) cannot be split: give at least 2")
     held_out = min(max(1, round(len(rows) * request.held_out)), len(rows) - 1)
     order = torch.randperm(len(rows), generator=stream(request.seed, "held out", 0))
-    return rows[order[held_out:]], rows[order[:held_out]]
+    return take(rows, order[held_out:]), take(rows, order[:held_out])
 
 
 def wanted_path(request: Request, source: str, what: str) -> Path:

@@ -19,4 +19,4 @@ def load(request: Request) -> Dataset:
     pixels = torch.from_numpy(digits.images).float() / 16.0  # [N, 8, 8]
     train, test = split(scale_pixels(pixels, "digits")[:, None], request, "digits")
     _, labels = split(torch.from_numpy(digits.target).long(), request, "digits")
-    return Dataset("scikit-learn digits", "image", train, test, labels)
+    return Dataset("scikit-learn digits", "image", train, test, labels[:])

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from training.datasets.dataset import Dataset, Request, scale_pixels, split, wanted_path
+from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
+from training.datasets.gathering import Room
+from training.datasets.rows import Rows
 from training.errors import DataError
 
 WANTED = (
@@ -30,7 +31,9 @@ def load(request: Request) -> Dataset:
     path = wanted_path(request, "idx", WANTED)
     labels = None
     if path.is_dir():
-        train, test = (_images(_the_one(path, f"{part}-images*idx3")) for part in PARTS)
+        train, test = (
+            _images(_the_one(path, f"{part}-images*idx3"), request.room) for part in PARTS
+        )
         if any(path.glob(f"*{LABELS}-ubyte*")):
             labels = torch.from_numpy(read(_the_one(path, LABELS))).long()
         if train.shape[1:] != test.shape[1:]:
@@ -39,7 +42,7 @@ def load(request: Request) -> Dataset:
                 f"{list(test.shape[1:])}: they must agree"
             )
     else:
-        train, test = split(_images(path), request, str(path))
+        train, test = split(_images(path, request.room), request, str(path))
     return Dataset(path.resolve().name, "image", train, test, labels)
 
 
@@ -51,11 +54,11 @@ def _the_one(folder: Path, what: str) -> Path:
     return found[0]
 
 
-def _images(file: Path) -> Tensor:
+def _images(file: Path, room: Room) -> Rows:
     array = read(file)
     if array.ndim != 3 or len(array) == 0:
         raise DataError(f"{file}: images are [N, H, W] with N > 0, and this is {list(array.shape)}")
-    return scale_pixels(torch.from_numpy(array), str(file))[:, None]  # [N, 1, H, W]
+    return rows_of(array[:, None], "image", str(file), room)  # [N, 1, H, W]
 
 
 def read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

@@ -1,75 +1,158 @@
 """A folder of image files of any mode and size, brought to one size and number of channels.
 
 With subfolders `train` and `test` these are the split; otherwise all files below the folder are
-taken, in the order of their paths, and a part is held out.
+taken, and which of them are held out is decided by their content.
 """
 
+import hashlib
+import math
+import statistics
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
+from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.datasets.dataset import Dataset, Request, scale_pixels, split, wanted_path
+from training.datasets.dataset import Dataset, Request, rows_of, wanted_path
+from training.datasets.gathering import gather
+from training.datasets.image_file import SUFFIXES, Look, look, pixels
+from training.datasets.rows import Array, Rows, take
 from training.errors import DataError
 
-WANTED = "a folder of images (png, jpg, jpeg, webp, bmp, gif, tif, tiff)"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-MODES = {1: "L", 3: "RGB"}
+WANTED = f"a folder of images ({', '.join(sorted(suffix[1:] for suffix in SUFFIXES))})"
+# Images that all have one size keep it up to here; others become squares no larger than MOST_SIDE.
+MOST_KEPT = 256
+MOST_SIDE = 64
+STEP = 4  # a side that can be halved twice
+NAMED = 5  # so many unreadable files are named
 
 
 def load(request: Request) -> Dataset:
     """Images [C, H, W]: turned upright, cropped to the wanted aspect, scaled, on white."""
     path = wanted_path(request, "image_folder", WANTED)
-    if request.channels not in MODES:
-        raise DataError(f"channels={request.channels}: images have 1 (grey) or 3 (colour)")
-    if (path / "train").is_dir() and (path / "test").is_dir():
-        train, test = (_images(path / part, request) for part in ("train", "test"))
-        if train.shape[1:] != test.shape[1:]:
-            raise DataError(
-                f"{path}: training and test images differ in size: give size=HEIGHT,WIDTH"
-            )
-    else:
-        train, test = split(_images(path, request), request, str(path))
-    return Dataset(name=path.resolve().name, kind="image", train=train, test=test)
+    divided = (path / "train").is_dir() and (path / "test").is_dir()
+    folders = [path / "train", path / "test"] if divided else [path]
+    files = [_files(folder) for folder in folders]
+    form, notes = _form(request, [file for part in files for file in part])
+    read = [_Read(part, form, request) for part in files]
+    rows = [
+        rows_of(part.images, "image", str(folder), request.room)
+        for part, folder in zip(read, folders, strict=True)
+    ]
+    notes += [part.failures for part in read if part.failed]
+    train, test = rows if divided else _split(rows[0], read[0].draws, request.held_out, path)
+    return Dataset(path.resolve().name, "image", train, test, notes=tuple(notes))
 
 
-def _images(folder: Path, request: Request) -> Tensor:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    if not files:
+def _files(folder: Path) -> list[Path]:
+    found = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+    ]
+    if not found:
         raise DataError(f"{folder}: no image found; wanted {WANTED}")
-    images = [_read(file, request) for file in files]
-    for file, image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
-            raise DataError(
-                f"{file} is {image.shape[1]} × {image.shape[2]} and {files[0].name} is "
-                f"{images[0].shape[1]} × {images[0].shape[2]}: give size=HEIGHT,WIDTH"
-            )
-    return scale_pixels(torch.stack(images), str(folder))
+    return found
 
 
-def _read(file: Path, request: Request) -> Tensor:
-    """One file as bytes [C, H, W]."""
+def _bar(files: list[Path], what: str) -> Iterable[Path]:
+    bar: Iterable[Path] = tqdm(files, desc=what, unit="file", leave=False, disable=None)
+    return bar
+
+
+class Form(NamedTuple):
+    """What all images are brought to."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    channels: int
+
+
+def _form(request: Request, files: list[Path]) -> tuple[Form, list[str]]:
+    """What was asked for, or what suits the files, and lines that say so."""
+    size, channels = request.size, request.channels
+    if size is not None and channels is not None:
+        return Form(size, channels), []
+    looks = [seen for file in _bar(files, "looking at images") if (seen := _look(file))]
+    notes = []
+    if size is None:
+        size, reason = _size(looks)
+        notes.append(f"size={size[0]},{size[1]}: {reason}")
+    if channels is None:
+        coloured = sum(seen.colour for seen in looks)
+        channels = 3 if coloured else 1
+        notes.append(f"channels={channels}: {coloured} of {len(looks)} images have colours")
+    return Form(size, channels), notes
+
+
+def _look(file: Path) -> Look | None:
     try:
-        with Image.open(file) as opened:
-            image = _flatten(ImageOps.exif_transpose(opened)).convert(MODES[request.channels])
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{file}: not a readable image ({error}): repair or remove it") from error
-    if request.size is not None:
-        height, width = request.size
-        image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(image))  # [H, W] or [H, W, 3]
-    return pixels.reshape(image.height, image.width, -1).movedim(2, 0)
+        return look(file)
+    except DataError:
+        return None  # told where its pixels are read
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Without transparency (laid on white) and without 16-bit grey, which Pillow would clip."""
-    if image.mode == "F":
-        raise ValueError("floats, whose range is not known")
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype("u1"))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+def _size(looks: list[Look]) -> tuple[tuple[int, int], str]:
+    """Height and width for all images, and the reason."""
+    sizes = {(seen.height, seen.width) for seen in looks}
+    if len(sizes) == 1 and max(next(iter(sizes))) <= MOST_KEPT:
+        return sizes.pop(), "that of all images"
+    shorter = [min(seen.height, seen.width) for seen in looks]
+    side = int(statistics.median(shorter or [MOST_SIDE])) // STEP * STEP
+    side = max(STEP, min(MOST_SIDE, side))
+    return (side, side), f"images have {len(sizes)} sizes; another with size=HEIGHT,WIDTH"
+
+
+class _Read:
+    """The images of some files, and what is to be said about the files."""
+
+    def __init__(self, files: list[Path], form: Form, request: Request) -> None:
+        self.files, self.form = files, form
+        self.draws: list[float] = []
+        """Of each image a number in [0, 1) that depends on its file's content alone."""
+        self.failed: list[str] = []
+        self.allowed = math.ceil(request.unreadable * len(files))
+        shape = (form.channels, *form.size)
+        self.images: Array = gather(self._each(), shape, np.uint8, request.room)  # [N, C, H, W]
+        if not self.draws:
+            raise DataError(f"{self.failures}; that leaves none: repair them")
+
+    @property
+    def failures(self) -> str:
+        """What could not be read, the first few by name."""
+        named = "; ".join(self.failed[:NAMED]) + "; …" * (len(self.failed) > NAMED)
+        return f"{len(self.failed)} of {len(self.files)} files are left out: {named}"
+
+    def _each(self) -> Iterator[Array]:
+        for file in _bar(self.files, "reading images"):
+            try:
+                content = file.read_bytes()
+                image = pixels(content, self.form.size, self.form.channels)
+            except (DataError, OSError) as error:
+                self._count(f"{file} ({error})")
+                continue
+            first = hashlib.sha256(content).digest()[:8]
+            self.draws.append(int.from_bytes(first, "big") / (1 << 64))
+            yield image[None]
+
+    def _count(self, failure: str) -> None:
+        self.failed.append(failure)
+        if len(self.failed) > self.allowed:
+            raise DataError(
+                f"{self.failures}; more than {self.allowed}: repair or remove them, or give "
+                "unreadable=FRACTION, the part that may be left out"
+            )
+
+
+def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> tuple[Rows, Rows]:
+    """Training and test rows in the order of the draws, the files below `held_out` for testing.
+
+    So a file stays on its side when others come or it is renamed, and copies are on one side.
+    """
+    if len(rows) < 2:
+        raise DataError(f"{path}: {len(rows)} image cannot be split: give at least 2")
+    order = torch.tensor(sorted(range(len(draws)), key=draws.__getitem__))
+    count = min(max(1, sum(draw < held_out for draw in draws)), len(rows) - 1)
+    return take(rows, order[count:]), take(rows, order[:count])

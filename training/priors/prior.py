@@ -5,6 +5,7 @@ TorchScript understands.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -18,8 +19,10 @@ class Setting(NamedTuple):
     """Of a mixture."""
     encoder: nn.Module
     """[N, *data_shape] → [N, 2 · latent_dim], posterior mean and log-variance."""
-    rows: Tensor
-    """Training rows [N, *data_shape]."""
+    rows: int
+    """How many training rows there are."""
+    take: Callable[[Tensor], Tensor]
+    """Those of some numbers [K], as the encoder sees them: → [K, *data_shape]."""
 
 
 class Prior(nn.Module):

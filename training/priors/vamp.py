@@ -20,9 +20,9 @@ class VampPrior(Prior):
     def __init__(self, setting: Setting) -> None:
         super().__init__()
         self.encoder = setting.encoder
-        count = min(setting.components, len(setting.rows))
-        chosen = torch.randperm(len(setting.rows))[:count]
-        self.pseudo_inputs = nn.Parameter(setting.rows[chosen].clone())  # [K, *data_shape]
+        count = min(setting.components, setting.rows)
+        chosen = torch.randperm(setting.rows)[:count]
+        self.pseudo_inputs = nn.Parameter(setting.take(chosen))  # [K, *data_shape]
 
     def forward(self, noise: Tensor) -> Tensor:
         """See `mixture.draw`."""

@@ -1,8 +1,8 @@
 """The recipes by name. A new one is a file beside this one and a line in `RECIPES`."""
 
 from training.recipes import (
+    conv,
     digits,
-    images,
     mnist,
     mnist_8bit,
     mnist_classic,
@@ -30,7 +30,7 @@ RECIPES: dict[str, Recipe] = {
     "mnist_classic": mnist_classic.RECIPE,
     "mnist_deep": mnist_deep.RECIPE,
     "mnist_convolutional": mnist_convolutional.RECIPE,
-    "images": images.RECIPE,
+    "conv": conv.RECIPE,
 }
 
 __all__ = ["RECIPES", "Recipe", "Target"]
