@@ -39,6 +39,8 @@ class Drawn(NamedTuple):
 
     def repeated(self, parameter: Tensor) -> Tensor:
         """A parameter of the posterior [N, D], for every draw: [K · N, D]."""
+        if len(self.log_likelihood) == 1:
+            return parameter
         return parameter.expand(len(self.log_likelihood), *parameter.shape).flatten(0, 1)
 
     @property
