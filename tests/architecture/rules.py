@@ -117,6 +117,7 @@ SHARED_BY_ROUTES = {"bodies", "exchange", "lean_route", "numbers", "reply", "row
 SINGLE_OWNERS = {
     "torch.jit": {"training.export", "model_store.loading"},
     # prometheus_client is told of a shared folder through the environment alone.
+    "torch.distributed": {"training.processes"},
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
     "PIL": {"app.images", "training.pictures", "training.datasets.image_file"},
