@@ -22,6 +22,7 @@ PASSES = 40  # over the rows, by a flow
 FEWEST_STEPS = 400
 BATCH = 512
 RATE = 2e-3
+FEWEST_DRAWS = 50_000  # for a mixture; of few rows it would learn the draws by heart
 CHUNK = 1000  # rows that are encoded at once
 
 
@@ -42,14 +43,15 @@ def _posterior(vae: VAE, rows: Rows) -> tuple[Tensor, Tensor]:
 
 
 def _gaussian_mixture(posterior: tuple[Tensor, Tensor], components: int, seed: int) -> Prior:
-    """By expectation maximization over one draw of every row's posterior."""
+    """By expectation maximization over draws of the posteriors, as many of each row."""
     from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped] # noqa: PLC0415
     from sklearn.mixture import GaussianMixture  # type: ignore[import-untyped] # noqa: PLC0415
 
     mean, log_var = posterior
-    noise = torch.randn(mean.shape, generator=stream(seed, "fitting", 0))
-    draws = reparameterize(mean, log_var, noise).double().numpy()
-    fit = GaussianMixture(min(components, len(draws)), covariance_type="diag", random_state=seed)
+    each = -(-FEWEST_DRAWS // len(mean))
+    noise = torch.randn(each, *mean.shape, generator=stream(seed, "fitting", 0))
+    draws = reparameterize(mean, log_var, noise).flatten(0, 1).double().numpy()
+    fit = GaussianMixture(components, covariance_type="diag", random_state=seed)
     with warnings.catch_warnings():
         # A hundred rounds are enough here, whether or not the last digit still moves.
         warnings.simplefilter("ignore", ConvergenceWarning)
