@@ -14,13 +14,13 @@ from tests.serving import running
 from training.datasets import idx
 
 STORE = Path(__file__).parents[2] / "model_store" / "published"
-MNIST = ModelId("mnist", 1)
+MNIST = ModelId("mnist", 2)
 PNG = {"Content-Type": "image/png"}
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    with running(STORE, models="mnist@1") as client:
+    with running(STORE, models="mnist@2") as client:
         yield client
 
 
@@ -28,12 +28,12 @@ def test_it_passes_every_check_of_its_own_store() -> None:
     assert load(STORE, MNIST).manifest.data.shape == (1, 28, 28)
 
 
-def test_it_reaches_ninety_nats_by_its_manifest_and_is_small_enough_for_git() -> None:
+def test_it_reaches_82_nats_by_its_manifest_and_is_small_enough_for_git() -> None:
     manifest = read_manifest(STORE, MNIST)
     nll = next(figure for figure in manifest.figures if figure.name == "nll")
-    assert nll.value <= 90
+    assert nll.value <= 82
     assert nll.unit == "nats"
-    assert "5000" in nll.estimator
+    assert "importance-weighted bound" in nll.estimator
     assert manifest.file.size < 5_000_000
 
 
@@ -57,4 +57,4 @@ def test_real_digits_come_back_from_encode_and_decode(
 def test_the_readmes_first_request_is_a_sheet_of_sixteen(client: httpx.Client) -> None:
     answer = client.get("/sample?n=16&seed=1")
     assert Image.open(io.BytesIO(answer.content)).size == (112, 112)
-    assert answer.headers["X-Latentd-Model"] == "mnist@1"
+    assert answer.headers["X-Latentd-Model"] == "mnist@2"
