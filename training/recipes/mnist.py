@@ -23,7 +23,7 @@ RECIPE = Recipe(
         averaging=0.999,
         precision="bfloat16",
         evaluate_every=5,
-        nll_samples=500,
+        nll_samples=200,
     ),
     targets=(Target("nll", 82.0),),
 )
