@@ -23,7 +23,7 @@ RECIPE = Recipe(
         averaging=0.999,
         precision="bfloat16",
         evaluate_every=10,
-        nll_samples=5000,
+        nll_samples=500,
     ),
     targets=(Target("nll", 85.2),),
 )

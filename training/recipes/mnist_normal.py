@@ -20,7 +20,7 @@ RECIPE = Recipe(
         weight_decay=0.03,
         averaging=0.999,
         evaluate_every=10,
-        nll_samples=5000,
+        nll_samples=500,
     ),
     targets=(Target("nll", 86.5),),
 )
