@@ -17,7 +17,7 @@ Row = dict[str, Any]
 CASES: dict[str, tuple[str, ...]] = {
     "mnist_classic": ("mnist_classic",),
     "mnist_quick": ("mnist_quick",),
-    "mnist": ("mnist",),
+    "mnist_mlp": ("mnist_mlp",),
     "mnist_convolutional": ("mnist_convolutional",),
     "mnist_residual": ("mnist_convolutional", "family=residual"),
 }

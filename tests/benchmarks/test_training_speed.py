@@ -91,7 +91,7 @@ def test_the_ratio_is_the_middle_one_of_the_turns() -> None:
     ("words", "expected"),
     [
         (["--cases", "mnits"], "no cases mnits; there are mnist_classic, "),
-        (["--cases", "mnist"], "error: data=nowhere: there is no such file or folder"),
+        (["--cases", "mnist_mlp"], "error: data=nowhere: there is no such file or folder"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(words: list[str], expected: str) -> None:
