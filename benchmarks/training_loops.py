@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from training import loop, run_state
 from training.config import RunConfig
-from training.run_state import RunState
 from training.vae import VAE
 
 Epoch = Callable[[], None]
@@ -29,22 +28,9 @@ def ours(vae: VAE, images: Tensor, config: RunConfig) -> Epoch:
 
     def epoch() -> None:
         one_more = config.model_copy(update={"epochs": state.step // steps + 1})
-        loop.train(state, images, one_more, _Nobody())
+        loop.train(state, images, one_more, loop.Watcher())
 
     return epoch
-
-
-class _Nobody:
-    """A watcher that neither logs nor evaluates nor stops."""
-
-    def stepped(self, state: RunState) -> None: ...
-
-    def skipped(self, state: RunState, fault: str) -> None: ...
-
-    def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None: ...
-
-    def should_stop(self) -> bool:
-        return False
 
 
 def bare(vae: VAE, images: Tensor, config: RunConfig) -> Epoch:

@@ -2,7 +2,6 @@
 
 import math
 import time
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,11 @@ from training.vae import VAE
 MOST_SKIPPED = 10  # steps in a row; a single overflow passes, a run that has diverged does not
 
 
-class Watcher(Protocol):
-    """Who looks on: told of every step and every epoch, and asked whether to go on."""
+class Watcher:
+    """Who looks on: told of every step and every epoch, and asked whether to go on.
+
+    This one does nothing about it.
+    """
 
     def stepped(self, state: RunState) -> None:
         """A step is done."""
@@ -35,6 +37,7 @@ class Watcher(Protocol):
 
     def should_stop(self) -> bool:
         """Whether to leave the loop at this step boundary."""
+        return False
 
 
 def steps_per_epoch(rows: int, batch_size: int) -> int:
@@ -122,7 +125,7 @@ def _descend(state: RunState, loss: Tensor, means: list[float], config: RunConfi
     if not math.isfinite(means[0]):
         return f"the loss was {means[0]} (rate {means[1]:g}, distortion {means[2]:g})"
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    weights = [each for each in state.vae.parameters() if each.grad is not None]
+    weights = list(state.vae.parameters())
     norm = torch.nn.utils.get_total_norm([each.grad for each in weights if each.grad is not None])
     if not math.isfinite(norm):
         return f"the gradient's norm was {float(norm)} (loss {means[0]:g})"

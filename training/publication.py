@@ -32,6 +32,8 @@ class Trained(NamedTuple):
     dataset: Dataset
     vae: VAE
     figures: tuple[Figure, ...]
+    revision: str | None
+    """The commit of the code that trained; None outside git."""
 
 
 def refuse_too_large(dataset: Dataset) -> None:
@@ -82,7 +84,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             recipe=trained.recipe,
             seed=config.seed,
             epochs=config.epochs,
-            git_revision=git_revision(),
+            git_revision=trained.revision,
             # Places are of the machine that trained, and say nothing about the model.
             config=config.model_dump(mode="json", exclude=set(PLACES)),
         ),
@@ -100,7 +102,7 @@ def _probe(vae: VAE, rows: Tensor, config: RunConfig) -> Probe:
 
 
 def git_revision() -> str | None:
-    """The commit of the code that trained, marked where files differ from it; None outside git."""
+    """The checked-out commit, marked where files differ from it; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         found = subprocess.run(

@@ -15,7 +15,6 @@ from training.config import RunConfig, as_word
 from training.datasets import Dataset
 from training.page import Picture
 from training.posteriors import Posteriors
-from training.publication import git_revision
 from training.run_state import Record
 
 FILE = "report.html"
@@ -31,6 +30,8 @@ class Told(NamedTuple):
     """What is known of a run at its end."""
 
     recipe: str
+    revision: str | None
+    """The commit of the code; None outside git."""
     command: str
     """What runs it again, as one would type it."""
     config: RunConfig
@@ -154,7 +155,7 @@ def _facts(told: Told) -> Iterator[tuple[str, str]]:
     yield "SHA-256 of all rows", dataset.digest()
     yield "seed", str(told.config.seed)
     yield "time of training", _duration(told.seconds)
-    yield "code", git_revision() or "not in a git checkout"
+    yield "code", told.revision or "not in a git checkout"
     yield "torch", torch.__version__
     yield "Python", platform.python_version()
 

@@ -18,12 +18,13 @@ from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
 from training.figures import figures_of
 from training.likelihoods import Kind
+from training.loop import Watcher
 from training.posteriors import Posteriors
 from training.preparation import Prepared, prepare
 from training.prior_fitting import with_fitted_prior
 from training.processes import ALONE, Team
 from training.progress import Progress, bar
-from training.publication import Trained, publish
+from training.publication import Trained, git_revision, publish
 from training.recipes import RECIPES, Recipe
 from training.report import Told
 from training.run_state import RunState
@@ -51,6 +52,8 @@ class _Begun(NamedTuple):
     folder: Path
     prepared: Prepared
     state: RunState
+    revision: str | None
+    """Of the code as it was loaded, which may differ from the files' when the run ends."""
 
 
 def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
@@ -77,6 +80,7 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
         ) from None
     told = Told(
         recipe=recipe,
+        revision=begun.revision,
         command=command,
         config=config,
         dataset=dataset,
@@ -89,7 +93,7 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     report.write(told, begun.folder)
     published = None
     if config.publish:
-        published = publish(Trained(recipe, config, dataset, vae, figures), store)
+        published = publish(Trained(recipe, config, dataset, vae, figures, begun.revision), store)
     begun.state.finished = True
     run_state.save(begun.state, config, begun.folder)
     seconds = begun.state.seconds
@@ -112,7 +116,7 @@ def _begin(config: RunConfig) -> _Begun:
     state = run_state.fresh(prepared.vae, config)
     if saved is not None:
         run_state.restore(state, saved, config)
-    return _Begun(config, folder, prepared, state)
+    return _Begun(config, folder, prepared, state, git_revision())
 
 
 def configure(recipe: str, words: Sequence[str]) -> RunConfig:
@@ -161,25 +165,20 @@ def _command(recipe: str, words: Sequence[str], team: Team) -> str:
     return shlex.join([*start, "-m", "training", "run", recipe, *kept])
 
 
-class _Follower:
+class _Follower(Watcher):
     """Looks on in the processes that leave everything but the steps to another."""
 
-    def __init__(self, should_stop: Callable[[], bool]) -> None:
-        self.should_stop = should_stop
+    def __init__(self, asked_to_stop: Callable[[], bool]) -> None:
+        self.asked_to_stop = asked_to_stop
 
-    def stepped(self, state: RunState) -> None:
-        """Nothing to tell."""
-
-    def skipped(self, state: RunState, fault: str) -> None:
-        """Nothing to tell."""
-
-    def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
-        """Nothing to tell."""
+    def should_stop(self) -> bool:
+        """Whether somebody asked for it."""
+        return self.asked_to_stop()
 
 
 def _train(begun: _Begun, go_on: str, team: Team) -> None:
     """Take the steps that are left; Interrupted, with everything saved, where somebody says so."""
-    config, folder, prepared, state = begun
+    config, folder, prepared, state = begun.config, begun.folder, begun.prepared, begun.state
     total = config.epochs * loop.steps_per_epoch(len(prepared.train), config.batch_size)
     with (
         stop_signals() as should_stop,

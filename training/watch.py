@@ -9,6 +9,7 @@ from training import pictures, run_state
 from training.collapse import advice, collapsed, is_time
 from training.config import RunConfig
 from training.evaluate import estimate
+from training.loop import Watcher
 from training.posteriors import Posteriors
 from training.preparation import Prepared
 from training.progress import Progress
@@ -17,7 +18,7 @@ from training.stopping import evaluations_since_best, has_converged
 from training.vae import VAE
 
 
-class Watch:
+class Watch(Watcher):
     """The loop's watcher: after each epoch it logs and saves, and now and then it evaluates."""
 
     def __init__(

@@ -82,8 +82,13 @@ def environment(**more: str) -> dict[str, str]:
 
 def training(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """`python -m training WORDS` in a process of its own, in `folder`."""
+    return process(folder, *command(*words))
+
+
+def process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command of these words, in `folder`, to its end."""
     return subprocess.run(
-        command(*words),
+        words,
         cwd=folder,
         env=environment(),
         capture_output=True,

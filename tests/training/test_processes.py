@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.small import environment
+from tests.training.small import process
 from training import run_state
 from training.errors import ConfigError
 from training.processes import Team
@@ -24,17 +24,9 @@ GIVEN = [
 
 
 def torchrun(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Two processes of `python -m training WORDS`, as a user starts them."""
-    together = ["torchrun", "--standalone", "--nproc-per-node=2", "-m", "training"]
-    return subprocess.run(
-        [str(Path(sys.executable).parent / together[0]), *together[1:], *words],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    """Two processes of what WORDS name, as a user starts them."""
+    script = str(Path(sys.executable).parent / "torchrun")
+    return process(folder, script, "--standalone", "--nproc-per-node=2", *words)
 
 
 def curve(folder: Path, event: str) -> list[dict[str, float]]:
@@ -45,7 +37,7 @@ def curve(folder: Path, event: str) -> list[dict[str, float]]:
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     run("digits", [*GIVEN, f"out={tmp_path / 'one'}"])
-    ended = torchrun(tmp_path, "run", "digits", *GIVEN, "out=two")
+    ended = torchrun(tmp_path, "-m", "training", "run", "digits", *GIVEN, "out=two")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.count("report: two/report.html") == 1
     for event in ("epoch", "evaluation"):
@@ -61,7 +53,9 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_for_all_is_said_once(tmp_path: Path) -> None:
-    ended = torchrun(tmp_path, "run", "digits", *GIVEN, "out=two", "batch_size=63")
+    ended = torchrun(
+        tmp_path, "-m", "training", "run", "digits", *GIVEN, "out=two", "batch_size=63"
+    )
     assert ended.returncode != 0
     assert ended.stderr.count("error: a batch of 63 rows cannot be shared evenly by 2") == 1
 
@@ -87,11 +81,8 @@ from training.run import configure
 config = configure("digits", ["epochs=1", "batch_size=64", "encoder=8", "decoder=8"])
 faults = []
 
-class Watcher:
-    def stepped(self, state): pass
+class Watcher(loop.Watcher):
     def skipped(self, state, fault): faults.append((state.step, fault.split()[1]))
-    def epoch_done(self, state, epoch, means): pass
-    def should_stop(self): return False
 
 with joined() as team:
     prepared = prepare(config)
@@ -108,16 +99,7 @@ with joined() as team:
 
 def test_a_step_that_is_no_number_for_one_is_skipped_by_all(tmp_path: Path) -> None:
     (tmp_path / "poison.py").write_text(POISON)
-    script = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc-per-node=2"]
-    ended = subprocess.run(
-        [*script, "poison.py"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    ended = torchrun(tmp_path, "poison.py")
     assert ended.returncode == 0, ended.stderr
     first, second = ((tmp_path / name).read_text() for name in ("rank0", "rank1"))
     assert first == second

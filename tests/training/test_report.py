@@ -70,6 +70,7 @@ def told(dimensions: int = 4, labels: Tensor | None = None, **more: Any) -> Told
     mean = torch.randn(ROWS, dimensions, generator=torch.Generator().manual_seed(0)).double()
     given: dict[str, Any] = {
         "recipe": "digits",
+        "revision": None,
         "command": "python -m training run digits 'data=my <files> & more'",
         "config": RunConfig(name="mine", latent_dim=dimensions),
         "dataset": Dataset("<b>rows</b>", "image", rows, rows, labels),

@@ -71,18 +71,14 @@ def test_two_epochs_and_two_more_are_four(tmp_path: Path, setting: str) -> None:
     ]
 
 
-class _StopAfter:
+class _StopAfter(loop.Watcher):
     """A watcher that stops in the middle of an epoch."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.faults: list[str] = []
 
-    def stepped(self, _state: RunState) -> None:
+    def stepped(self, state: RunState) -> None:  # noqa: ARG002
         self.steps -= 1
-
-    def skipped(self, _state: RunState, fault: str) -> None:
-        self.faults.append(fault)
 
     def epoch_done(self, state: RunState, epoch: int, means: dict[str, float]) -> None:
         state.history.append({"event": "epoch", "epoch": epoch, **means})
@@ -220,19 +216,22 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_state(
     with pytest.raises(
         TrainingDiverged, match=r"nan .* at step 35 \(epoch 2\), the 10th in a row: lower learn"
     ):
-        loop.train(state, poisoned, config, _StopAfter(-1))
+        loop.train(state, poisoned, config, loop.Watcher())
     assert (tmp_path / "state.pt").read_bytes() == good
 
 
-class _Notes(_StopAfter):
-    """What a run's weights are after every step."""
+class _Notes(loop.Watcher):
+    """What a run's weights are after every step, and which faults it had."""
 
     def __init__(self) -> None:
-        super().__init__(steps=-1)
         self.weights: list[torch.Tensor] = []
+        self.faults: list[str] = []
 
     def stepped(self, state: RunState) -> None:
         self.weights.append(next(state.vae.parameters()).detach().clone())
+
+    def skipped(self, state: RunState, fault: str) -> None:  # noqa: ARG002
+        self.faults.append(fault)
 
 
 def test_a_step_that_is_no_number_is_skipped_and_told(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Data sets larger than memory should hold are read from disk, with the same result to the bit."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.training.small import environment
+from tests.training.small import process
 from training import run_state
 from training.datasets import DATASETS, Dataset, Request
 from training.datasets.gathering import Room
@@ -205,21 +204,9 @@ from training.datasets.gathering import Room
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 DATASETS["image_folder"](Request(Path({str(photographs(tmp_path))!r}), room=Room(0, Path("."))))
 """
-    done = in_a_process(tmp_path, limited)
+    done = process(tmp_path, sys.executable, "-c", limited)
     assert "DataError: a file of " in done.stderr
     assert "File too large" in done.stderr
-
-
-def in_a_process(folder: Path, code: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, *words],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
 
 
 # 60 MB of bytes are 240 MB as float32; torch, the model and a piece of the rows take their part.
@@ -251,9 +238,9 @@ print(load_data(configure("digits", words)).digest())
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_the_memory_of_a_streamed_run_does_not_grow_with_its_data(tmp_path: Path) -> None:
-    streamed = in_a_process(tmp_path, LARGE, "memory=0.1")
+    streamed = process(tmp_path, sys.executable, "-c", LARGE, "memory=0.1")
     assert streamed.returncode == 0, streamed.stderr
     assert len(streamed.stdout.splitlines()[-1]) == 64  # the digest
-    held = in_a_process(tmp_path, LARGE, "memory=0.3", "out=held")
+    held = process(tmp_path, sys.executable, "-c", LARGE, "memory=0.3", "out=held")
     assert "alloc" in held.stderr
     assert held.returncode
