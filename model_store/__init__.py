@@ -1,6 +1,7 @@
 """The store of published models: what a checkpoint is, how it is written, how it is read."""
 
 from model_store.contract import Checkpoint
+from model_store.directions import MAX_DIRECTION_NAME, MAX_DIRECTIONS, Directions
 from model_store.errors import (
     CheckpointRejected,
     IllegalName,
@@ -22,14 +23,18 @@ from model_store.manifest import (
     read_manifest,
 )
 from model_store.probe import Probe, TensorRecord
-from model_store.publishing import publish, remove
+from model_store.publishing import publish, publish_again, remove
+from model_store.scores import Scores
 from model_store.settings import store_path
 
 __all__ = [
+    "MAX_DIRECTIONS",
+    "MAX_DIRECTION_NAME",
     "Capability",
     "Checkpoint",
     "CheckpointRejected",
     "DataSpec",
+    "Directions",
     "Draft",
     "Figure",
     "FileRecord",
@@ -38,6 +43,7 @@ __all__ = [
     "ModelId",
     "ModelNotFound",
     "Probe",
+    "Scores",
     "StoreError",
     "StoreNotWritable",
     "TensorRecord",
@@ -47,6 +53,7 @@ __all__ = [
     "legal_name",
     "load",
     "publish",
+    "publish_again",
     "published",
     "read_manifest",
     "remove",

@@ -75,6 +75,14 @@ def load_folder(folder: Path, model: ModelId, device: torch.device = CPU) -> Che
     return checkpoint
 
 
+def sound_file(store: Path, manifest: Manifest) -> Path:
+    """The file of a published module, as it was published; CheckpointRejected("digest") if not."""
+    file = published_folder(store, manifest.model) / MODULE_FILE
+    with _rejecting("digest", manifest.model):
+        _check_digest(file, manifest.file)
+    return file
+
+
 @contextmanager
 def _rejecting(check: Check, model: ModelId) -> Iterator[None]:
     """Turn what a check found, and what torch raises on bad files, into the one domain error."""

@@ -20,13 +20,17 @@ from pydantic import (
     model_validator,
 )
 
+from model_store.directions import Directions
 from model_store.errors import CheckpointRejected
 from model_store.location import MANIFEST_FILE, MAX_VERSION, ModelId, published_folder
 from model_store.probe import Probe, Record
+from model_store.scores import Scores
 
 FORMAT: Final = "latentd-torchscript-1"
 MAX_ROW = 1 << 24  # numbers in one row: an image of 3 x 2048 x 2048 fits
 MAX_BYTES = 64 << 20  # a probe of a few large images fits; an endless file does not
+
+_LONG = ("scores", "directions", "probe")
 
 Capability = Literal["log_likelihood", "prior", "prior_log_density"]
 
@@ -118,6 +122,8 @@ class Draft(Record):
     capabilities: tuple[Capability, ...] = ()
     training: TrainingFacts
     figures: tuple[Figure, ...] = ()
+    scores: Scores | None = None
+    directions: Directions = Field(default_factory=dict)  # each of latent_shape
     probe: Probe
 
     @model_validator(mode="after")
@@ -133,6 +139,25 @@ class Draft(Record):
         if len(set(self.capabilities)) != len(self.capabilities):
             raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
         return self
+
+    @model_validator(mode="after")
+    def _directions_are_of_the_latent_space(self) -> Self:
+        for name, direction in self.directions.items():
+            if direction.shape != self.latent_shape:
+                raise ValueError(
+                    f"direction {name!r} has shape {list(direction.shape)}, expected that of a "
+                    f"latent, {list(self.latent_shape)}"
+                )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_facts(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A release that knows neither reads the manifests of models that have neither."""
+        fields: dict[str, object] = written(self)
+        for name in ("scores", "directions"):
+            if not getattr(self, name):
+                fields.pop(name, None)
+        return fields
 
 
 class Manifest(Draft):
@@ -155,10 +180,10 @@ class Manifest(Draft):
         return ("encode", "decode", *self.capabilities)
 
     def as_json(self) -> str:
-        """The text of the manifest's file, the long probe last, as people read the rest."""
+        """The text of the manifest's file, what is long last, as people read the rest."""
         rest = self.model_dump(mode="json")
         first = {field: rest.pop(field) for field in ("format", "name", "version", "created")}
-        last = {"probe": rest.pop("probe")}
+        last = {field: rest.pop(field) for field in _LONG if field in rest}
         return json.dumps(first | rest | last, indent=2) + "\n"
 
 

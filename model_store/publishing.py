@@ -15,9 +15,10 @@ from pathlib import Path
 
 import torch
 
+from model_store.directions import Directions
 from model_store.durable import copy, sync_folder, write
 from model_store.errors import IllegalName, StoreNotWritable, VersionTaken
-from model_store.loading import file_record, load_folder
+from model_store.loading import file_record, load_folder, sound_file
 from model_store.location import (
     MANIFEST_FILE,
     MAX_VERSION,
@@ -29,7 +30,8 @@ from model_store.location import (
     published_folder,
     version_folder,
 )
-from model_store.manifest import Draft, Manifest
+from model_store.manifest import Draft, Manifest, read_manifest
+from model_store.scores import Scores
 
 _STORE_ERRORS = frozenset(
     (
@@ -64,6 +66,21 @@ def publish(draft: Draft, file: Path, store: Path, version: int | None = None) -
             model = _wanted(store, draft.name, version)
             _write_manifest(draft, model, staging)
     return model
+
+
+def publish_again(
+    store: Path, model: ModelId, directions: Directions, scores: Scores | None
+) -> ModelId:
+    """Publish a version's module once more, under the next free version and with these facts.
+
+    All else that its manifest says stays. Raises ModelNotFound, CheckpointRejected where the
+    published file is damaged, ValueError where the facts break the manifest's rules, and what
+    `publish` raises.
+    """
+    manifest = read_manifest(store, model)
+    said = manifest.model_dump(include=set(Draft.model_fields))
+    draft = Draft.model_validate(said | {"directions": directions, "scores": scores})
+    return publish(draft, sound_file(store, manifest), store)
 
 
 def remove(store: Path, model: ModelId) -> None:

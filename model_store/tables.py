@@ -26,6 +26,8 @@ def facts(manifest: Manifest) -> str:
         ("latent", _shape(manifest.latent_shape)),
         ("exports", " ".join(manifest.exports)),
         *((figure.name, f"{_figure(figure)} ({figure.estimator})") for figure in manifest.figures),
+        *_scores(manifest),
+        *([("directions", ", ".join(manifest.directions))] if manifest.directions else []),
         ("dataset", f"{training.dataset} (SHA-256 {training.dataset_sha256})"),
         ("recipe", f"{training.recipe}, seed {training.seed}, {training.epochs} epochs"),
         ("revision", training.git_revision or "unknown"),
@@ -66,6 +68,15 @@ def _shape(shape: tuple[int, ...]) -> str:
 def _range(manifest: Manifest) -> str:
     bounds = manifest.data.value_range
     return "" if bounds is None else f" in [{bounds[0]:g}, {bounds[1]:g}]"
+
+
+def _scores(manifest: Manifest) -> list[tuple[str, str]]:
+    scores = manifest.scores
+    if scores is None:
+        return []
+    least, median, most = (f"{scores.quantiles[percent]:.5g}" for percent in (0, 50, 100))
+    how = f"{scores.draws} posterior draws a row, {scores.rows} training rows, seed {scores.seed}"
+    return [("scores", f"{least} to {most} nats, half of them up to {median} ({how})")]
 
 
 def _figure(figure: Figure) -> str:
