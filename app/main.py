@@ -24,7 +24,19 @@ from app.lane import Lane
 from app.metrics import Metrics
 from app.readiness import end_by_signal, set_ready
 from app.request_record import HEADER, RequestRecord, RequestRecords
-from app.routes import decode, encode, health, interpolate, models, prometheus, sample
+from app.routes import (
+    arithmetic,
+    decode,
+    encode,
+    health,
+    interpolate,
+    models,
+    plane,
+    prometheus,
+    reconstruct,
+    sample,
+    traverse,
+)
 from app.routes.lean_route import LeanRoute
 from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
@@ -33,8 +45,20 @@ from model_store import store_path
 
 log = logging.getLogger("latentd")
 
-EXPOSED = ["ETag", HEADER, "Server-Timing", "X-Latentd-Model", "X-Latentd-Seed"]
-LATENT_SPACE = [sample.router, interpolate.router, decode.router, encode.router]
+EXPOSED = [
+    *("ETag", HEADER, "Server-Timing"),
+    *("X-Latentd-Dimensions", "X-Latentd-Model", "X-Latentd-Seed"),
+]
+LATENT_SPACE = [
+    sample.router,
+    interpolate.router,
+    reconstruct.router,
+    traverse.router,
+    arithmetic.router,
+    plane.router,
+    decode.router,
+    encode.router,
+]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -38,6 +38,9 @@ PROBLEM = {
 }
 
 
+IN_ROWS = {"sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "decode"}
+
+
 def install(app: FastAPI) -> None:
     """Let `app` describe itself with examples; they need the loaded models, so it is done late."""
 
@@ -84,7 +87,7 @@ def _add_answers(schema: dict[str, Any]) -> None:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["default"] = failure
-            if path.rpartition("/")[2] in ("sample", "interpolate", "decode"):
+            if path.rpartition("/")[2] in IN_ROWS:
                 operation["responses"]["200"]["content"] = forms
 
 
@@ -108,6 +111,9 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
             "steps": 8,
             "method": "slerp",
         },
+        "reconstruct": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
+        "traverse": {"point": {"seed": 1}, "dimensions": [0, 1], "steps": 11},
+        "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
         "decode": {"latents": latents},
         "encode": data,
     }

@@ -1,8 +1,8 @@
-"""What one can do with a latent space, on arrays: encode, decode, sample, interpolate.
+"""What a latent space is asked, on arrays: encode, decode, sample, and where points lie.
 
 Everything here is a pure function of the model and the arguments: noise is drawn from (seed, row)
-before any batching. Rows are checked for shape and range by whoever parses them; the numbers of
-rows, points and steps are checked here, for every protocol alike. Knows no HTTP and no pictures.
+before any batching. Rows are checked for shape and range by whoever parses them; how many there are
+is checked here, for every protocol alike. Knows no HTTP and no pictures.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
-from app.errors import BadValue, LimitExceeded, Overloaded
+from app.errors import LimitExceeded, Overloaded
 
 # Seconds after which a stream that found the queue full looks again.
 LONGEST_PAUSE = 0.25
@@ -35,7 +35,6 @@ __all__ = [
     "SeedPoint",
     "ServedModel",
     "Ticket",
-    "Walk",
 ]
 
 
@@ -48,9 +47,10 @@ class Posterior(NamedTuple):
 
 
 class SeedPoint(NamedTuple):
-    """The point that sample 0 of a seed has."""
+    """The point that a sample of a seed has, the first one where it is not said which."""
 
     seed: int
+    row: int = 0
 
 
 class LatentPoint(NamedTuple):
@@ -74,14 +74,6 @@ class Draws(NamedTuple):
     num_samples: int
     seed: int
     temperature: float = 1.0
-
-
-class Walk(NamedTuple):
-    """A way through two or more points, in `steps` frames, the points included."""
-
-    points: Sequence[Point]
-    steps: int
-    method: str = "slerp"
 
 
 @dataclass(frozen=True)
@@ -147,6 +139,10 @@ class LatentService:
         self.limits.check("max_rows", len(z), "rows")
         return await self._batcher.run(model.decode, z, ticket, levels=levels)
 
+    async def decode_numbers(self, model: ServedModel, z: Floats, ticket: Ticket) -> Floats:
+        """The same in numbers, to go on with."""
+        return await self._run(model.decode, z, ticket)
+
     async def sample(
         self, model: ServedModel, draws: Draws, ticket: Ticket, *, levels: bool = False
     ) -> Rows:
@@ -156,7 +152,7 @@ class LatentService:
         # To draw the noise of thousands of rows takes longer than to refuse them.
         self._batcher.check_room(model.decode, num_samples, ticket)
         noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape)
-        z = await self._from_prior(model, noise * np.float32(temperature), ticket)
+        z = await self.from_prior(model, noise * np.float32(temperature), ticket)
         return await self.decode(model, z, ticket, levels=levels)
 
     async def stream_samples(
@@ -177,7 +173,7 @@ class LatentService:
             rows = noise.rows(num_rows) * np.float32(temperature)
             while True:
                 try:
-                    z = await self._from_prior(model, rows, ticket)
+                    z = await self.from_prior(model, rows, ticket)
                     return await self.decode(model, z, ticket, levels=levels)
                 except Overloaded as full:
                     # Only the first part is refused: what has begun waits for room.
@@ -197,25 +193,20 @@ class LatentService:
         finally:
             coming.cancel()
 
-    async def interpolate(
-        self, model: ServedModel, walk: Walk, ticket: Ticket, *, levels: bool = False
-    ) -> Rows:
-        """Frames [steps, …] along the way through the points, ends included."""
-        points, steps, method = walk
-        self.limits.check("max_points", len(points), "points")
-        self.limits.check("max_steps", steps, "steps")
-        if len(points) < 2:
-            raise BadValue(f"{len(points)} point given; a way needs two or more")
-        if steps < len(points):
-            raise BadValue(
-                f"steps = {steps} for {len(points)} points; the frames count the points in, so ask "
-                f"for {len(points)} steps or more"
-            )
-        latents = await self._locate(model, points, ticket)
-        way = latent_math.path(latents, steps, method)
-        return await self.decode(model, way, ticket, levels=levels)
+    async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
+        """The points' data [P, *data_shape]: as given, or decoded from their latents."""
+        self.limits.check("max_rows", len(points), "rows")
+        x: Floats = np.empty((len(points), *model.manifest.data.shape), np.float32)
+        latent = [place for place, point in enumerate(points) if not isinstance(point, DataPoint)]
+        for place, point in enumerate(points):
+            if isinstance(point, DataPoint):
+                x[place] = point.x
+        if latent:
+            z = await self.locate(model, [points[place] for place in latent], ticket)
+            x[latent] = await self.decode_numbers(model, z, ticket)
+        return x
 
-    async def _locate(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
+    async def locate(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
         """The points' latents [P, *latent_shape]; each operation is asked once, for all of them."""
         shape = model.manifest.latent_shape
         latents: Floats = np.empty((len(points), *shape), np.float32)
@@ -223,18 +214,20 @@ class LatentService:
         data = [place for place, point in enumerate(points) if isinstance(point, DataPoint)]
         for place, point in enumerate(points):
             match point:
-                case SeedPoint(seed):
-                    latents[place] = latent_math.row_noise(seed, 1, shape)[0]
+                case SeedPoint(seed, row):
+                    self.limits.check("max_rows", row + 1, "samples")
+                    latents[place] = latent_math.row_noise(seed, row + 1, shape)[row]
                 case LatentPoint(latent):
                     latents[place] = latent
-        if seeds and model.prior:
-            latents[seeds] = await self._from_prior(model, latents[seeds], ticket)
+        if seeds:
+            latents[seeds] = await self.from_prior(model, latents[seeds], ticket)
         if data:
             x = np.stack([point.x for point in points if isinstance(point, DataPoint)])
             latents[data] = (await self._run(model.encode, x, ticket))[:, 0]
         return latents
 
-    async def _from_prior(self, model: ServedModel, noise: Floats, ticket: Ticket) -> Floats:
+    async def from_prior(self, model: ServedModel, noise: Floats, ticket: Ticket) -> Floats:
+        """The latents of `noise` [n, *latent_shape] from N(0, I), by the model's prior."""
         return await self._run(model.prior, noise, ticket) if model.prior else noise
 
     async def _run(self, operation: Operation, rows: Floats, ticket: Ticket) -> Floats:

@@ -26,7 +26,7 @@ WARM_RUNS = 2
 # Two shapes may differ in one row of a hundred: a few numbers agree by luck, or because a sigmoid
 # hides it. So many rows are compared, if they take no longer than so many seconds a shape …
 PROOF_ROWS = 1024
-PROOF_SECONDS = 0.1
+PROOF_SECONDS = 0.05
 # … so many however long they take, and never more than so many bytes of them.
 LEAST_ROWS = 64
 PROOF_BYTES = 2**25

@@ -56,6 +56,11 @@ class LoadedModel:
         """`name@version`."""
         return str(self.model)
 
+    @cached_property
+    def directions(self) -> dict[str, Floats]:
+        """Directions [*latent_shape] that were published with it, by name."""
+        return {name: record.tensor().numpy() for name, record in self.manifest.directions.items()}
+
     @property
     def operations(self) -> tuple[Operation, ...]:
         """All of the model's operations."""

@@ -3,7 +3,9 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
+from typing import Any
 
+from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from app.arrays import Floats
@@ -13,13 +15,28 @@ from app.images import read_images
 from app.routes.exchange import Exchange
 from app.routes.lean_route import JSON, media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
-from app.routes.wire_types import DecodeRequest, EncodeRequest, Point
+from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
 from app.service import DataPoint, LatentPoint, SeedPoint
 from app.service import Point as ServicePoint
 from app.worker_threads import offload
 
 NPY = ("application/x-npy", "application/npy", "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp")
+
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+
+
+def documented(question: type[BaseModel], *, files: bool) -> dict[str, Any]:
+    """What a body may be, for the documentation: JSON, `.npy`, and files of images if so."""
+    schema = question.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    content: dict[str, Any] = {JSON: {"schema": schema}, NPY[0]: BINARY}
+    if files:
+        form = {"schema": {"type": "object", "properties": {"images": FILES}}}
+        content |= dict.fromkeys(IMAGES, BINARY) | {"multipart/form-data": form}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 async def read_latents(exchange: Exchange) -> Floats:
@@ -52,10 +69,19 @@ async def read_data(exchange: Exchange) -> Floats:
     raise unsupported(media_type, *IMAGES, "multipart/form-data", JSON, NPY[0])
 
 
+async def read_points(exchange: Exchange) -> list[ServicePoint]:
+    """The points of a body: JSON `{"points": [P, …]}`, or data as `/encode` takes them."""
+    if media_type_of(exchange) != JSON:
+        return [DataPoint(x) for x in await read_data(exchange)]
+    question = parse_json(PointsRequest, await exchange.body())
+    exchange.service.limits.check("max_rows", len(question.points), "points")
+    return [await read_point(exchange, point) for point in question.points]
+
+
 async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     """A point of a walk as the service takes it."""
     if point.seed is not None:
-        return SeedPoint(point.seed)
+        return SeedPoint(point.seed, point.index)
     if point.image is not None:
         return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
     if point.row is not None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.routes.bodies import read_latents
+from app.routes.bodies import documented, read_latents
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
@@ -14,18 +14,10 @@ from app.routes.wire_types import DecodeRequest, Form
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": DecodeRequest.model_json_schema()},
-            "application/x-npy": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}
 
-
-@router.post("/decode", summary="Latents to images", openapi_extra=BODY)
+@router.post(
+    "/decode", summary="Latents to images", openapi_extra=documented(DecodeRequest, files=False)
+)
 async def decode(exchange: Asked, form: Annotated[Form, Query()]) -> Reply:
     """The mean of the likelihood: one latent gives its image, several give a contact sheet."""
     latents = await read_latents(exchange)

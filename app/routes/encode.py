@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.formats.json import dump
-from app.routes.bodies import IMAGES, read_data
+from app.routes.bodies import documented, read_data
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply, content_length, headers_of, server_timing
@@ -14,22 +14,10 @@ from app.routes.wire_types import EncodeQuery, EncodeRequest
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
-BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
-BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {"schema": EncodeRequest.model_json_schema()},
-            **dict.fromkeys(IMAGES, BINARY),
-            "multipart/form-data": {"schema": {"type": "object", "properties": {"images": FILES}}},
-            "application/x-npy": BINARY,
-        },
-    }
-}
 
-
-@router.post("/encode", summary="Images to latents", openapi_extra=BODY)
+@router.post(
+    "/encode", summary="Images to latents", openapi_extra=documented(EncodeRequest, files=True)
+)
 async def encode(exchange: Asked, query: Annotated[EncodeQuery, Query()]) -> Reply:
     """The posterior's mean and log-variance, and `latents`: the mean, or a draw with `seed`."""
     x = await read_data(exchange)

@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from app.operations.interpolate import Walk, interpolate
 from app.routes.bodies import read_point
 from app.routes.exchange import Asked, Exchange
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
-from app.routes.rows import Question, answer_rows
+from app.routes.rows import Question, answer_rows, seeds_of
 from app.routes.wire_types import Form, InterpolateQuery, InterpolateRequest, Way
-from app.service import Point, SeedPoint, Walk
+from app.service import Point, SeedPoint
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
@@ -41,15 +42,16 @@ async def _answer(
     form: Form,
     key: InterpolateQuery | None,
 ) -> Reply:
-    walk = Walk(points, way.steps, way.method)
+    walk = Walk(points, way.steps, way.method, way.easing, way.spacing, way.loop, way.rows)
     return await answer_rows(
         exchange,
         form,
         Question(
-            way.steps,
-            "strip",
-            partial(exchange.service.interpolate, exchange.model, walk, exchange.ticket),
-            seeds=tuple(point.seed for point in points if isinstance(point, SeedPoint)),
+            walk.num_frames,
+            "strip" if way.rows is None else "grid",
+            partial(interpolate, exchange.service, exchange.model, walk, exchange.ticket),
+            seeds=seeds_of(points),
             key=key,
+            columns=None if way.rows is None else way.steps,
         ),
     )

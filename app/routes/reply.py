@@ -1,6 +1,6 @@
 """What an endpoint answers, as the bytes that go out."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -35,6 +35,11 @@ def server_timing(ticket: Ticket, render_seconds: float) -> tuple[bytes, bytes]:
 def content_length(body: Sequence[Buffer]) -> tuple[bytes, bytes]:
     """The header of a body that is all there."""
     return b"content-length", b"%d" % sum(map(len, body))
+
+
+def dimensions_header(chosen: Iterable[int]) -> tuple[bytes, bytes]:
+    """The header that says which dimensions of the latent an answer goes along."""
+    return b"x-latentd-dimensions", ", ".join(map(str, chosen)).encode()
 
 
 class Reply(NamedTuple):

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -20,7 +20,7 @@ from app.metrics import Metrics
 from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
 from app.routes.reply import HeaderList, Reply, content_length, headers_of, server_timing
 from app.routes.wire_types import Form, Strict
-from app.service import ServedModel
+from app.service import Point, SeedPoint, ServedModel
 from app.settings import Settings
 from app.worker_threads import offload
 
@@ -46,6 +46,8 @@ class Question(NamedTuple):
     seeds: tuple[int, ...] = ()
     # The whole question, defaults included, of a GET whose answer may be kept; else None.
     key: Strict | None = None
+    columns: int | None = None  # of the grid, where the form names none
+    headers: tuple[tuple[bytes, bytes], ...] = ()  # what else is to be said of the answer
 
 
 class Look(NamedTuple):
@@ -109,7 +111,7 @@ class RowAnswers:
         for anything, and what the client or the cache has is not asked of it again.
         """
         plan = self._plan(exchange, form, question)
-        headers = plan.headers.copy()
+        headers = [*plan.headers, *question.headers]
         key = None
         if question.seeds:
             headers.append((b"x-latentd-seed", b", ".join(b"%d" % seed for seed in question.seeds)))
@@ -171,7 +173,7 @@ class RowAnswers:
             accept,
             form.format,
             layout,
-            form.columns,
+            form.columns or question.columns,
             form.scale,
         )
         num_bytes = len(accept) + len(form.format or "")
@@ -213,6 +215,11 @@ def _has(known: bytes | None, tag: bytes) -> bool:
     if known is None or (tag not in known and known != b"*"):
         return False
     return known == b"*" or tag in {part.strip().removeprefix(b"W/") for part in known.split(b",")}
+
+
+def seeds_of(points: Iterable[Point]) -> tuple[int, ...]:
+    """Those of the points that are samples, in their order."""
+    return tuple(point.seed for point in points if isinstance(point, SeedPoint))
 
 
 async def answer_rows(exchange: Exchange, form: Form, question: Question) -> Reply:

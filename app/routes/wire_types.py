@@ -5,12 +5,15 @@ or a row is `list[Any]` because pydantic would spend longer on a thousand floats
 does; `numbers` checks them as an array.
 """
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 from app.formats import FORMATS
-from app.latent_math import METHODS
+from app.operations.interpolate import Spacing
+from app.paths import EASINGS, METHODS
 
 # JSON's numbers are exact up to here in every client, and a signed 64-bit column holds it.
 MAX_SEED = 2**53 - 1
@@ -28,15 +31,20 @@ FormatName = Annotated[
 ]
 
 
-def _known_method(name: str) -> str:
-    if name not in METHODS:
-        raise ValueError(f"the methods are {', '.join(METHODS)}")
-    return name
+def _one_of(what: str, names: Collection[str]) -> tuple[AfterValidator, FieldInfo]:
+    """A name in a registry, to be listed where another is given."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"the {what} are {', '.join(names)}")
+        return name
+
+    return AfterValidator(check), Field(json_schema_extra={"enum": [*names]})
 
 
-MethodName = Annotated[
-    str, AfterValidator(_known_method), Field(json_schema_extra={"enum": [*METHODS]})
-]
+MethodName = Annotated[str, *_one_of("methods", METHODS)]
+EasingName = Annotated[str, *_one_of("easings", EASINGS)]
+Dimension = Annotated[int, Field(ge=0, description="a number of the latent, counted from 0")]
 
 
 class Strict(BaseModel):
@@ -82,17 +90,22 @@ class Point(Strict):
     """A point of latent space: a sample's seed, a latent, or an image's (or row's) mean."""
 
     seed: Seed | None = None
+    index: int = Field(0, ge=0, description="which sample of the seed")
     latent: list[Any] | None = None
     image: str | None = Field(None, description="base64 of a PNG, JPEG or WebP file")
     row: list[Any] | None = Field(None, description="a row, for vector models")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if len(self.model_fields_set) != 1 or None in (
-            getattr(self, n) for n in self.model_fields_set
-        ):
-            raise ValueError("a point has exactly one of seed, latent, image and row")
+        self._require_one("seed", "latent", "image", "row")
+        if self.index and self.seed is None:
+            raise ValueError("index says which sample of a seed, and no seed is given")
         return self
+
+    def _require_one(self, *names: str) -> None:
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            *others, last = names
+            raise ValueError(f"give exactly one of {', '.join(others)} and {last}")
 
 
 class Way(Strict):
@@ -100,6 +113,14 @@ class Way(Strict):
 
     steps: int = Field(16, ge=2, description="number of frames, the points included")
     method: MethodName = Field("slerp", description="along the sphere, or straight")
+    easing: EasingName = Field("linear", description="slow at the start, at the end, at both")
+    spacing: Spacing = Field(
+        "even", description="pixel: each frame differs as much from the last as any other does"
+    )
+    loop: bool = Field(default=False, description="back to the first point, which comes once")
+    rows: int | None = Field(
+        None, ge=2, description="four points are the corners of a sheet of so many rows"
+    )
 
 
 class InterpolateRequest(Way):
@@ -114,6 +135,56 @@ class InterpolateQuery(Form, Way):
     seed: tuple[Seed, ...] = Field(
         min_length=2, description="two or more: seed=1&seed=2", examples=[[1, 2]]
     )
+
+
+class TraverseRequest(Strict):
+    """A point, and the dimensions along which to leave it."""
+
+    point: Point
+    dimensions: list[Dimension] | None = Field(None, min_length=1)
+    strongest: int = Field(
+        8, ge=1, description="where no dimensions are named: so many that tell most about a row"
+    )
+    steps: int = Field(11, ge=2, description="images of one dimension")
+
+
+class MapQuery(Form):
+    """Two dimensions of the latent; the two that tell most about a row where they are absent."""
+
+    x: Dimension | None = None
+    y: Dimension | None = None
+    steps: int = Field(12, ge=2, description="images in each direction")
+    seed: Seed | None = Field(
+        None, description="the sample that the other dimensions are of; else their prior's median"
+    )
+
+
+class Term(Point):
+    """A point or a named direction, and how much of it."""
+
+    direction: str | None = Field(None, description="one that was published with the model")
+    weight: float = Field(1.0, ge=-100, le=100)
+
+    def _require_one(self, *names: str) -> None:
+        super()._require_one("direction", *names)
+
+
+class ArithmeticRequest(Strict):
+    """A sum of points and directions."""
+
+    terms: list[Term] = Field(min_length=1)
+
+
+class ReconstructQuery(Form):
+    """How often to encode and decode."""
+
+    rounds: int = Field(1, ge=1, le=64, description="reconstructions of reconstructions")
+
+
+class PointsRequest(Strict):
+    """Several points."""
+
+    points: list[Point] = Field(min_length=1)
 
 
 class DecodeRequest(Strict):

@@ -6,6 +6,7 @@ import httpx
 import numpy as np
 import pytest
 
+from app.paths import METHODS
 from tests.app.conftest import array, picture, problem
 
 
@@ -16,7 +17,7 @@ def test_the_strip_starts_and_ends_at_the_two_samples(client: httpx.Client) -> N
     assert np.array_equal(strip[:, -8:], picture(client.get("/sample?seed=2")))
 
 
-@pytest.mark.parametrize("method", ["linear", "slerp"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_way_through_three_points_meets_each_exactly(client: httpx.Client, method: str) -> None:
     latent = [0.5, -1, 0, 2, 0]
     points = [{"seed": 1}, {"latent": latent}, {"seed": 3}]
@@ -74,7 +75,7 @@ def test_a_grid_is_possible(client: httpx.Client) -> None:
         ("seed=1", ["seed", "at least 2"]),
         ("", ["seed", "required"]),
         ("seed=1&seed=2&steps=2000", ["2000 steps", "1024", "LATENTD_MAX_STEPS"]),
-        ("seed=1&seed=2&method=cubic", ["method: cubic given", "linear, slerp"]),
+        ("seed=1&seed=2&method=cubic", ["method: cubic given", "slerp, linear, cog"]),
     ],
 )
 def test_a_bad_question_names_value_limit_and_remedy(

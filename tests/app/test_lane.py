@@ -20,12 +20,14 @@ from app.routes.wire_types import (
     EncodeQuery,
     Form,
     InterpolateQuery,
+    MapQuery,
+    ReconstructQuery,
     SampleQuery,
 )
 from app.settings import Settings
 from tests.app.conftest import array, picture, problem
 
-HOT = ["/sample", "/interpolate", "/decode", "/encode"]
+HOT = [*("/sample", "/interpolate", "/decode", "/encode"), *("/traverse", "/arithmetic")]
 JSON = {"Content-Type": "application/json"}
 LATENTS = {"latents": [[0.5, -1, 0, 2, 1e-3]]}
 WALK = {"points": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0]}], "steps": 4}
@@ -66,6 +68,10 @@ def test_the_document_lists_parameters_and_bodies(client: httpx.Client) -> None:
         ("/sample", "post"): {*Form.model_fields},
         ("/interpolate", "get"): {*InterpolateQuery.model_fields},
         ("/interpolate", "post"): {*Form.model_fields},
+        ("/reconstruct", "post"): {*ReconstructQuery.model_fields},
+        ("/traverse", "post"): {*Form.model_fields},
+        ("/arithmetic", "post"): {*Form.model_fields},
+        ("/map", "get"): {*MapQuery.model_fields},
         ("/decode", "post"): {*Form.model_fields},
         ("/encode", "post"): {*EncodeQuery.model_fields},
     }

@@ -1,9 +1,9 @@
-"""Noise from seeds and paths between points, as mathematics."""
+"""Noise from seeds and draws of a posterior, as mathematics."""
 
 import numpy as np
 import pytest
 
-from app.latent_math import METHODS, Noise, draw_posterior, path, row_noise, slerp
+from app.latent_math import Noise, draw_posterior, row_noise
 
 
 def test_noise_is_pinned_for_ever() -> None:
@@ -41,40 +41,3 @@ def test_a_posterior_draw_has_its_mean_and_deviation() -> None:
     drawn = draw_posterior(np.full_like(noise, 3.0), np.full_like(noise, np.log(4)), noise)
     assert abs(drawn.mean().item() - 3) < 0.05
     assert abs(drawn.std().item() - 2) < 0.05
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("steps", [2, 3, 7, 64])
-def test_a_path_starts_and_ends_exactly_at_its_points(method: str, steps: int) -> None:
-    points = row_noise(3, 2, (5,))
-    frames = path(points, steps, method)
-    assert frames.shape == (steps, 5)
-    assert np.array_equal(frames[[0, -1]], points)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_path_meets_every_point_that_a_step_falls_on(method: str) -> None:
-    points = row_noise(3, 4, (2, 2, 2))
-    assert np.array_equal(path(points, 10, method)[[0, 3, 6, 9]], points)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_the_way_back_is_the_way_reversed(method: str) -> None:
-    points = row_noise(4, 3, (6,))
-    there, back = path(points, 11, method), path(points[::-1], 11, method)
-    assert np.allclose(there, back[::-1], atol=1e-6)
-
-
-def test_slerp_divides_the_angle_evenly_and_keeps_the_norm() -> None:
-    points = np.array([[2, 0, 0], [0, 2, 0]], np.float32)
-    frames = path(points, 4, "slerp")
-    assert np.allclose(np.linalg.norm(frames, axis=1), 2)
-    angles = np.rad2deg(np.arctan2(frames[:, 1], frames[:, 0]))
-    assert np.allclose(angles, [0, 30, 60, 90], atol=1e-4)
-
-
-@pytest.mark.parametrize("end", [[1, 2, 3], [2, 4, 6], [-1, -2, -3], [0, 0, 0]])
-def test_slerp_without_an_arc_is_linear(end: list[float]) -> None:
-    start, stop = np.array([[1, 2, 3]], np.float32), np.array([end], np.float32)
-    half = np.full((1, 1), 0.5)
-    assert np.allclose(slerp(start, stop, half), (start + stop) / 2, atol=1e-6)

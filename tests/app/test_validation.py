@@ -14,17 +14,20 @@ from starlette.responses import JSONResponse
 from starlette.types import Message, Scope
 
 from app.routes.wire_types import (
+    ArithmeticRequest,
     DecodeRequest,
     EncodeQuery,
     EncodeRequest,
     Form,
     InterpolateQuery,
     InterpolateRequest,
+    MapQuery,
     SampleQuery,
     SampleRequest,
+    TraverseRequest,
 )
 
-HOT = ["/sample", "/interpolate", "/decode", "/encode"]
+HOT = [*("/sample", "/interpolate", "/traverse", "/arithmetic"), *("/decode", "/encode")]
 JSON = {"Content-Type": "application/json"}
 
 plain = FastAPI()
@@ -58,6 +61,18 @@ async def _get_interpolate(query: Annotated[InterpolateQuery, Query()]) -> None:
 async def _post_interpolate(
     form: Annotated[Form, Query()], question: InterpolateRequest
 ) -> None: ...
+
+
+@plain.get("/map")
+async def _map(query: Annotated[MapQuery, Query()]) -> None: ...
+
+
+@plain.post("/traverse")
+async def _traverse(form: Annotated[Form, Query()], question: TraverseRequest) -> None: ...
+
+
+@plain.post("/arithmetic")
+async def _arithmetic(form: Annotated[Form, Query()], question: ArithmeticRequest) -> None: ...
 
 
 @plain.post("/decode")
@@ -156,11 +171,16 @@ WORDS = [
     *("%EF%BC%91", "%F0%9F%8E%B2", "9007199254740991", "9007199254740992", "9" * 30, "9" * 5000),
     *("-" + "9" * 400, "1e400", "1e-400", "[]", "[1]", "{}", "1,2", "grid", "Grid", "strip"),
     *("png", "PNG", "json", "npy", "zip", "slerp", "linear", "cubic", "a=b", "'", "%0D%0A"),
+    *("in", "in_out", "pixel", "even", "yes", "off"),
 ]
+FORM = ["format", "layout", "columns", "scale"]
 NAMES = {
-    "/sample": ["n", "seed", "temperature", "format", "layout", "columns", "scale"],
-    "/interpolate": ["seed", "steps", "method", "format", "layout", "columns", "scale"],
-    "/decode": ["format", "layout", "columns", "scale"],
+    "/sample": ["n", "seed", "temperature", *FORM],
+    "/interpolate": [*("seed", "steps", "method", "easing", "spacing", "loop", "rows"), *FORM],
+    "/map": ["x", "y", "steps", "seed", *FORM],
+    "/traverse": FORM,
+    "/arithmetic": FORM,
+    "/decode": FORM,
     "/encode": ["seed"],
 }
 STRANGE_NAMES = ["sead", "N", "%6e", "n%20", "", "seed[]", "n.0", "model", "exchange", "query"]
@@ -170,7 +190,13 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
         "points": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0]}],
         "steps": 4,
         "method": "linear",
+        "easing": "in",
+        "spacing": "pixel",
+        "loop": True,
+        "rows": None,
     },
+    "/traverse": {"point": {"seed": 1, "index": 3}, "dimensions": [0, 2], "steps": 3},
+    "/arithmetic": {"terms": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0], "weight": -0.5}]},
     "/decode": {
         "latents": [[0.5, -1, 0, 2, 1e-3]],
         "model": "grey@1",
@@ -236,7 +262,7 @@ def bodies(dice: random.Random, path: str, count: int) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("path", ["/sample", "/interpolate"])
+@pytest.mark.parametrize("path", ["/sample", "/interpolate", "/map"])
 def test_a_query_is_refused_exactly_where_fastapi_refuses_it(
     client: httpx.Client, path: str
 ) -> None:

@@ -72,6 +72,7 @@ MAY_IMPORT = {
     "app.metrics": ["prometheus_client"],
     "app.errors": [],
     "app.latent_math": ["numpy", "app.arrays"],
+    "app.paths": ["numpy", "app.arrays"],
     "app.layout": ["numpy", "app.arrays", "app.errors"],
     "app.formats": [
         "numpy",
@@ -84,6 +85,15 @@ MAY_IMPORT = {
     ],
     "app.images": ["numpy", "PIL", "pyspng", "app.arrays", "app.errors", "app.formats.png"],
     "app.service": ["numpy", "app.arrays", "app.engine", "app.latent_math", "app.errors"],
+    "app.operations": [
+        "numpy",
+        "app.arrays",
+        "app.errors",
+        "app.latent_math",
+        "app.operations",
+        "app.paths",
+        "app.service",
+    ],
     "app.routes": [
         "fastapi",
         "starlette",
@@ -104,6 +114,8 @@ MAY_IMPORT = {
         "app.layout",
         "app.memory",
         "app.metrics",
+        "app.operations",
+        "app.paths",
         "app.routes",
         "app.service",
         "app.settings",

@@ -1,0 +1,86 @@
+"""Which dimensions of a latent space matter, and where its prior lies along each.
+
+Found from the model alone, by samples of its own: no training data are needed, and an answer stays
+a function of checkpoint and question.
+"""
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from app import latent_math
+from app.arrays import Floats
+from app.errors import BadValue
+from app.service import LatentService, ServedModel, Ticket
+
+SEEN = 256  # samples that are encoded again
+DRAWN = 4096  # samples of a learned prior that its quantiles are taken over
+# The variance of a dimension's posterior mean from which it is in use (Burda et al. 2016).
+ACTIVE = 0.01
+LEAST, MOST = 0.05, 0.95  # the quantiles between which a dimension is walked
+
+
+class Dimensions(NamedTuple):
+    """What is known of a latent's numbers, taken flat: D of them."""
+
+    strongest: tuple[int, ...]
+    """Those in use, the one that tells most about a row first."""
+    drawn: Floats | None
+    """Samples of a learned prior [n, D]; None for N(0, I)."""
+    size: int
+    """D."""
+
+    def quantiles(self, steps: int) -> Floats:
+        """From 0.05 to 0.95 of each dimension's prior, [steps, D]; the median if it is one step."""
+        where = np.linspace(LEAST, MOST, steps) if steps > 1 else np.array([0.5])
+        if self.drawn is not None:
+            quantiles: Floats = np.quantile(self.drawn, where, axis=0).astype(np.float32)
+            return quantiles
+        normal = np.array([NormalDist().inv_cdf(part) for part in where], np.float32)
+        found: Floats = np.repeat(normal[:, None], self.size, axis=1)
+        return found
+
+
+# Found once for each model, by the first who asks.
+_KNOWN: WeakKeyDictionary[ServedModel, Dimensions] = WeakKeyDictionary()
+
+
+async def dimensions(service: LatentService, model: ServedModel, ticket: Ticket) -> Dimensions:
+    """Those of a model. The first call takes as long as some hundred samples do."""
+    if model not in _KNOWN:
+        shape = model.manifest.latent_shape
+        most = service.limits.max_rows
+        noise = latent_math.row_noise(0, min(DRAWN, most), shape)
+        drawn = await service.from_prior(model, noise, ticket)
+        seen = await service.decode_numbers(model, drawn[: min(SEEN, most)], ticket)
+        mean, log_var, _ = await service.encode(model, seen, ticket)
+        flat = drawn.reshape(len(drawn), -1)
+        strongest = _strongest(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
+        _KNOWN[model] = Dimensions(strongest, flat if model.prior else None, flat.shape[1])
+    return _KNOWN[model]
+
+
+def _strongest(mean: Floats, log_var: Floats) -> tuple[int, ...]:
+    """By KL(q(z_d | x) ‖ N(m_d, v_d)), m_d and v_d being mean and variance over all rows [n, D].
+
+    It is ½ (log v_d − E[log σ_d²]): a rate that also a learned prior has for each dimension.
+    """
+    means = mean.astype(np.float64)
+    spread = means.var(0) + np.exp(log_var.astype(np.float64)).mean(0)
+    rates = 0.5 * (np.log(spread) - log_var.mean(0))
+    in_use = means.var(0) > ACTIVE
+    return tuple(int(place) for place in np.argsort(-rates, kind="stable") if in_use[place])
+
+
+def check_named(known: Dimensions, chosen: Sequence[int]) -> None:
+    """BadValue where one of the chosen dimensions is not there, or is chosen twice."""
+    for dimension in chosen:
+        if dimension >= known.size:
+            raise BadValue(
+                f"there is no dimension {dimension}: the latent has {known.size}, counted from 0"
+            )
+    if len(set(chosen)) < len(chosen):
+        raise BadValue(f"dimensions {', '.join(map(str, chosen))}: one is named twice")

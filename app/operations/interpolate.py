@@ -1,0 +1,86 @@
+"""Ways between points: through them one after the other, round, or across a sheet."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from app import paths
+from app.arrays import Floats, Rows
+from app.errors import BadValue
+from app.service import LatentService, Point, ServedModel, Ticket
+
+Spacing = Literal["even", "pixel"]
+CORNERS = 4
+# Pictures taken for each frame to see where a way changes how fast.
+LOOKS = 4
+
+
+class Walk(NamedTuple):
+    """A way through two or more points, in `steps` frames, the points included."""
+
+    points: Sequence[Point]
+    steps: int
+    method: str = "slerp"
+    easing: str = "linear"
+    spacing: Spacing = "even"
+    loop: bool = False
+    """Whether it goes back to the first point, which is not drawn twice."""
+    rows: int | None = None
+    """Where given, the points are four corners, and so many rows of `steps` frames lie between."""
+
+    @property
+    def num_frames(self) -> int:
+        """Of the whole answer."""
+        return self.steps * (self.rows or 1)
+
+
+async def interpolate(
+    service: LatentService, model: ServedModel, walk: Walk, ticket: Ticket, *, levels: bool = False
+) -> Rows:
+    """Frames [num_frames, …] along the way, ends included; a sheet's row by row."""
+    _check(service, walk)
+    points = await service.locate(model, walk.points, ticket)
+    if walk.rows is not None:
+        down, right = (paths.parts(steps, walk.easing) for steps in (walk.rows, walk.steps))
+        way = paths.across(points, down, right, walk.method)
+    else:
+        way = await _way(service, model, points, walk, ticket)
+    return await service.decode(model, way, ticket, levels=levels)
+
+
+async def _way(
+    service: LatentService, model: ServedModel, points: Floats, walk: Walk, ticket: Ticket
+) -> Floats:
+    """The latents [steps, *latent_shape] of the frames."""
+    steps = walk.steps
+    if walk.loop:
+        points, steps = np.concatenate([points, points[:1]]), steps + 1
+    legs = len(points) - 1
+    parts = paths.parts(steps, walk.easing)
+    if walk.spacing == "pixel":
+        looks = np.linspace(0, legs, min(LOOKS * steps, service.limits.max_rows))
+        way = paths.along(points, looks, walk.method)
+        seen = await service.decode_numbers(model, way, ticket)
+        parts = paths.evenly(seen, parts)
+    return paths.along(points, legs * parts, walk.method)[: walk.steps]
+
+
+def _check(service: LatentService, walk: Walk) -> None:
+    count, limits = len(walk.points), service.limits
+    limits.check("max_points", count, "points")
+    limits.check("max_steps", walk.steps, "steps")
+    if walk.rows is not None:
+        limits.check("max_rows", walk.num_frames, "frames")
+        if count != CORNERS:
+            raise BadValue(f"rows = {walk.rows} asks for a sheet between {CORNERS} points; {count}")
+        if walk.loop or walk.spacing != "even":
+            raise BadValue("a sheet (rows = …) has neither loop nor spacing: leave them out")
+        return
+    if count < 2:
+        raise BadValue(f"{count} point given; a way needs two or more")
+    if walk.steps < count:
+        raise BadValue(
+            f"steps = {walk.steps} for {count} points; the frames count the points in, so ask for "
+            f"{count} steps or more"
+        )

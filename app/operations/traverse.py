@@ -1,0 +1,40 @@
+"""One dimension of the latent after the other, each over what its prior makes likely."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from app.arrays import Rows
+from app.operations.dimensions import check_named, dimensions
+from app.service import LatentService, Point, ServedModel, Ticket
+
+
+class Traversal(NamedTuple):
+    """A point, and the dimensions along which to leave it, each in so many steps."""
+
+    point: Point
+    dimensions: Sequence[int]
+    steps: int
+
+
+async def traverse(
+    service: LatentService,
+    model: ServedModel,
+    traversal: Traversal,
+    ticket: Ticket,
+    *,
+    levels: bool = False,
+) -> Rows:
+    """Rows [dimensions · steps, …]: dimension by dimension from its 0.05 to its 0.95 quantile."""
+    point, chosen, steps = traversal
+    service.limits.check("max_rows", len(chosen) * steps, "images")
+    known = await dimensions(service, model, ticket)
+    check_named(known, chosen)
+    start = (await service.locate(model, [point], ticket)).reshape(-1)
+    z = np.tile(start, (len(chosen), steps, 1))
+    values = known.quantiles(steps)
+    for row, dimension in enumerate(chosen):
+        z[row, :, dimension] = values[:, dimension]
+    way = z.reshape(-1, *model.manifest.latent_shape)
+    return await service.decode(model, way, ticket, levels=levels)

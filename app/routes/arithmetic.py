@@ -1,0 +1,31 @@
+"""`/arithmetic`: sums of points and of directions with a name."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.operations.arithmetic import Term, add
+from app.routes.bodies import read_point
+from app.routes.exchange import Asked
+from app.routes.lean_route import LeanRoute
+from app.routes.reply import Reply
+from app.routes.rows import Question, answer_rows, seeds_of
+from app.routes.wire_types import ArithmeticRequest, Form
+
+router = APIRouter(tags=["latent space"], route_class=LeanRoute)
+
+
+@router.post("/arithmetic", summary="A sum of points and directions")
+async def post_arithmetic(
+    exchange: Asked, form: Annotated[Form, Query()], question: ArithmeticRequest
+) -> Reply:
+    """The image at Σ weight · point. Directions are those that `GET /models/{model}` lists."""
+    exchange.service.limits.check("max_points", len(question.terms), "terms")
+    terms = [
+        Term(term.direction or await read_point(exchange, term), term.weight)
+        for term in question.terms
+    ]
+    points = [term.what for term in terms if not isinstance(term.what, str)]
+    compute = partial(add, exchange.service, exchange.model, terms, exchange.ticket)
+    return await answer_rows(exchange, form, Question(1, "grid", compute, seeds=seeds_of(points)))
