@@ -151,8 +151,8 @@ class TraverseRequest(Strict):
 class MapQuery(Form):
     """Two dimensions of the latent; the two that tell most about a row where they are absent."""
 
-    x: Dimension | None = None
-    y: Dimension | None = None
+    x: Dimension | None = Field(None, examples=[0])
+    y: Dimension | None = Field(None, examples=[1])
     steps: int = Field(12, ge=2, description="images in each direction")
     seed: Seed | None = Field(
         None, description="the sample that the other dimensions are of; else their prior's median"
