@@ -12,3 +12,12 @@ FLOAT_BYTES = 4
 Levels: TypeAlias = NDArray[np.uint8]
 # What an operation answers: numbers, or images as levels.
 Rows: TypeAlias = Floats | Levels
+
+
+def to_levels(images: Floats) -> Levels:
+    """[B, C, H, W] in [0, 1] to the nearest of 256 levels, [B, H, W, C]."""
+    levels = images * np.float32(255)
+    levels += np.float32(0.5)
+    np.fmax(levels, 0, out=levels)  # of NaN too, which is told as not finite, a number
+    np.minimum(levels, 255, out=levels)
+    return levels.transpose(0, 2, 3, 1).astype(np.uint8, order="C")

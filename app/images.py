@@ -24,12 +24,13 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 Image.MAX_IMAGE_PIXELS = None
 
 
-def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Floats:
+def read_images(files: Sequence[bytes], data_shape: tuple[int, ...], what: str = "image") -> Floats:
     """PNG, JPEG or WebP files as [N, C, H, W] in [0, 1].
 
     An image must have the model's height and width: it is refused, not resized, because how to
     resize is the caller's choice. Its mode is converted: colour to grey by luma, grey to colour by
-    repetition, alpha dropped, 16 bits to 8. Raises BadBody or BadValue, naming the image by number.
+    repetition, alpha dropped, 16 bits to 8. Raises BadBody or BadValue, naming the file: `what` it
+    is and its number.
     """
     if data_shape[0] not in MODES:
         raise BadValue(
@@ -37,12 +38,12 @@ def read_images(files: Sequence[bytes], data_shape: tuple[int, ...]) -> Floats:
         )
     images = np.empty((len(files), *data_shape), np.float32)
     for number, file in enumerate(files):
-        levels = _read(file, number, data_shape)
+        levels = _read(file, f"{what} {number}", data_shape)
         np.divide(levels.transpose(2, 0, 1), np.float32(255), out=images[number])
     return images
 
 
-def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> Levels:
+def _read(file: bytes, name: str, data_shape: tuple[int, ...]) -> Levels:
     """The pixels [H, W, C] of one file."""
     channels, height, width = data_shape
     try:
@@ -51,25 +52,23 @@ def _read(file: bytes, number: int, data_shape: tuple[int, ...]) -> Levels:
             # Sees nothing but the picture: what else is in a file has no limits there.
             pixels: Levels = pyspng.load(png.file(head, _picture_data(file)))
         else:
-            pixels = _in_mode(_open(file, number, (width, height)), MODES[channels])
+            pixels = _in_mode(_open(file, name, (width, height)), MODES[channels])
     except LatentdError:
         raise
     except Exception:  # noqa: BLE001 - a reader raises whatever a damaged chunk leads it to
-        raise BadBody(f"image {number} is cut off or damaged: send the whole file") from None
+        raise BadBody(f"{name} is cut off or damaged: send the whole file") from None
     return pixels.reshape(height, width, channels)
 
 
-def _open(file: bytes, number: int, size: tuple[int, int]) -> Image.Image:
+def _open(file: bytes, name: str, size: tuple[int, int]) -> Image.Image:
     """Any file that can be read, opened; raises ValueError where a PNG is damaged."""
     try:
         image = Image.open(BytesIO(file), formats=READABLE)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise BadBody(
-            f"image {number} is not a file that can be read as {', '.join(READABLE)}"
-        ) from None
+        raise BadBody(f"{name} is not a file that can be read as {', '.join(READABLE)}") from None
     if image.size != size:
         raise BadValue(
-            f"image {number} is {image.width} × {image.height} pixels; the model takes "
+            f"{name} is {image.width} × {image.height} pixels; the model takes "
             f"{size[0]} × {size[1]}: resize it first"
         )
     if image.format == "PNG":

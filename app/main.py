@@ -34,6 +34,7 @@ from app.routes import (
     plane,
     prometheus,
     reconstruct,
+    restore,
     sample,
     traverse,
 )
@@ -55,6 +56,7 @@ LATENT_SPACE = [
     reconstruct.router,
     traverse.router,
     arithmetic.router,
+    restore.router,
     plane.router,
     decode.router,
     encode.router,

@@ -38,7 +38,10 @@ PROBLEM = {
 }
 
 
-IN_ROWS = {"sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "decode"}
+IN_ROWS = {
+    *("sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "restore"),
+    "decode",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -114,6 +117,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         "reconstruct": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "traverse": {"point": {"seed": 1}, "dimensions": [0, 1], "steps": 11},
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
+        "restore": {"point": {"seed": 1}, "noise": 0.3},
         "decode": {"latents": latents},
         "encode": data,
     }

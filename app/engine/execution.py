@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.arrays import Floats, Levels
+from app.arrays import Floats, Levels, to_levels
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
@@ -74,13 +74,4 @@ class OnCpu:
             # Squares of finite numbers may overflow: row by row, then.
             numbers = np.isfinite(answer).reshape(size, -1)
             finite = None if numbers.all() else np.logical_and.reduce(numbers, axis=1)
-        return Answers(answer if values else None, _levels(answer) if levels else None, finite)
-
-
-def _levels(images: Floats) -> Levels:
-    """[B, C, H, W] in [0, 1] to the nearest of 256 levels, [B, H, W, C]."""
-    levels = images * np.float32(255)
-    levels += np.float32(0.5)
-    np.fmax(levels, 0, out=levels)  # of NaN too, which is told as not finite, a number
-    np.minimum(levels, 255, out=levels)
-    return levels.transpose(0, 2, 3, 1).astype(np.uint8, order="C")
+        return Answers(answer if values else None, to_levels(answer) if levels else None, finite)

@@ -5,6 +5,7 @@ from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
@@ -90,6 +91,17 @@ async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     return LatentPoint(rows_from_lists([point.latent], shape, "latent")[0])
 
 
+async def read_mask(exchange: Exchange, mask: str) -> Floats:
+    """A mask [1, H, W]: 1 where it is white."""
+    data = exchange.model.manifest.data
+    if data.kind != "image":
+        raise BadValue(f"{exchange.model.model} takes rows of numbers, which have no mask")
+    files, shape = _decode_base64([mask], "mask"), (1, *data.shape[1:])
+    read = await offload(lambda: read_images(files, shape, "mask"), len(mask))
+    hidden: Floats = np.rint(read[0])
+    return hidden
+
+
 async def _form_files(exchange: Exchange) -> list[bytes]:
     limit = exchange.settings.max_rows
     async with exchange.request.form(max_files=limit, max_fields=16) as form:
@@ -128,7 +140,7 @@ def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
     return rows_from_lists(rows, data.shape, "rows")
 
 
-def _decode_base64(texts: Sequence[str]) -> list[bytes]:
+def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:
     files = []
     for number, text in enumerate(texts):
         # Browsers hand out data URLs; what stands before the comma is only their label.
@@ -136,5 +148,5 @@ def _decode_base64(texts: Sequence[str]) -> list[bytes]:
         try:
             files.append(b64decode(encoded, validate=True))
         except (Base64Error, ValueError):
-            raise BadBody(f"image {number} is not base64") from None
+            raise BadBody(f"{what} {number} is not base64") from None
     return files

@@ -175,6 +175,24 @@ class ArithmeticRequest(Strict):
     terms: list[Term] = Field(min_length=1)
 
 
+class RestoreRequest(Strict):
+    """An image of which something is not known."""
+
+    point: Point
+    mask: str | None = Field(
+        None, description="base64 of an image of the model's size; white is to be restored"
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="standard deviation of the noise on what is not masked"
+    )
+    seed: Seed = 0
+    chains: int = Field(16, ge=1, le=256, description="searches, each from another sample")
+    steps: int = Field(16, ge=1, le=256, description="rounds of each of them")
+    samples: int | None = Field(
+        None, ge=1, description="so many of the searches' images instead of their mean"
+    )
+
+
 class ReconstructQuery(Form):
     """How often to encode and decode."""
 
