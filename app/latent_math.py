@@ -38,6 +38,16 @@ def row_noise(seed: int, num_rows: int, shape: tuple[int, ...]) -> Floats:
     return _DRAWS.standard_normal((num_rows, *shape), dtype=np.float32)
 
 
+def binarize(x: Floats, seed: int) -> Floats:
+    """1 where a number drawn for it lies below `x` [n, …] in [0, 1], else 0.
+
+    Row i depends on (seed, i) alone, and on no draw of `row_noise`: the key's other half differs.
+    """
+    draws = np.random.Generator(np.random.Philox(key=seed | 1 << 64))
+    drawn: Floats = (draws.random(x.shape, np.float32) < x).astype(np.float32)
+    return drawn
+
+
 def draw_posterior(mean: Floats, log_var: Floats, noise: Floats) -> Floats:
     """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4)."""
     deviation: Floats = np.exp(np.float32(0.5) * log_var)

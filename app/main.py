@@ -36,6 +36,7 @@ from app.routes import (
     reconstruct,
     restore,
     sample,
+    score,
     traverse,
 )
 from app.routes.lean_route import LeanRoute
@@ -57,6 +58,7 @@ LATENT_SPACE = [
     traverse.router,
     arithmetic.router,
     restore.router,
+    score.router,
     plane.router,
     decode.router,
     encode.router,
@@ -147,9 +149,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     batcher = Batcher(metrics, queue_limits, app.state.fatal)
     try:
         pool = await _load(settings, app.state.store, batcher)
-        limits = Limits(
-            settings.max_rows, settings.max_streamed_rows, settings.max_steps, settings.max_points
-        )
+        limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
         app.state.service = LatentService(pool, batcher, limits)
         for loaded in pool.models:
             _announce(loaded, metrics)

@@ -117,6 +117,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         "reconstruct": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "traverse": {"point": {"seed": 1}, "dimensions": [0, 1], "steps": 11},
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
+        "score": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "restore": {"point": {"seed": 1}, "noise": 0.3},
         "decode": {"latents": latents},
         "encode": data,

@@ -19,7 +19,7 @@ from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
-from app.errors import LimitExceeded, Overloaded
+from app.errors import BadValue, LimitExceeded, Overloaded
 
 # Seconds after which a stream that found the queue full looks again.
 LONGEST_PAUSE = 0.25
@@ -84,6 +84,7 @@ class Limits:
     max_streamed_rows: int
     max_steps: int
     max_points: int
+    max_draws: int
 
     def check(self, setting: str, given: int, what: str) -> None:
         """Raise LimitExceeded if `given` is more of `what` than the setting allows."""
@@ -111,6 +112,7 @@ class LatentService:
         self._pool = pool
         self._batcher = batcher
         self.limits = limits
+        self._densities: dict[ServedModel, asyncio.Future[Operation]] = {}
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -192,6 +194,29 @@ class LatentService:
             yield await coming
         finally:
             coming.cancel()
+
+    async def densities(self, model: ServedModel, x: Floats, z: Floats, ticket: Ticket) -> Floats:
+        """log p(x | z) and log p(z) of pairs `x` [n, *data_shape] and `z` [n, *latent_shape]:
+        [n, 2]; any number of pairs. The first call for a model also makes it ready for that.
+        """
+        if model.make_densities is None:
+            raise BadValue(
+                f"{model.id} was published without its likelihood or its prior's density, so its "
+                "rows have no score"
+            )
+        if model not in self._densities:
+            # One makes it ready, whoever else asks meanwhile; nobody's leaving stops that.
+            made = self._batcher.call(model.make_densities)
+            self._densities[model] = asyncio.ensure_future(made)
+        operation = await asyncio.shield(self._densities[model])
+        pairs = np.concatenate([x.reshape(len(x), -1), z.reshape(len(z), -1)], axis=1)
+        most = self.limits.max_rows
+        return np.concatenate(
+            [
+                await self._run(operation, pairs[start : start + most], ticket)
+                for start in range(0, len(pairs), most)
+            ]
+        )
 
     async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
         """The points' data [P, *data_shape]: as given, or decoded from their latents."""

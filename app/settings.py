@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     )
     max_steps: int = Field(1024, ge=2, description="most frames of one interpolation")
     max_points: int = Field(64, ge=2, description="most points of one interpolation")
+    max_draws: int = Field(
+        16384, ge=1, description="most posterior draws of one score: rows times k"
+    )
     max_pixels: int = Field(
         16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
     )

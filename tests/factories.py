@@ -34,6 +34,11 @@ class GreyDigits(nn.Module):
         logits = self.pixels(torch.relu(self.latent(z)))
         return torch.sigmoid(4 * logits).reshape(-1, 1, 8, 8)
 
+    @torch.jit.export
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        p = self.decode(z).clamp(1e-6, 1 - 1e-6)
+        return (x * torch.log(p) + (1 - x) * torch.log1p(-p)).flatten(1).sum(1)
+
 
 class BentPrior(GreyDigits):
     """The same with a prior of its own."""
@@ -94,8 +99,8 @@ GREY = DataSpec(kind="image", shape=(1, 8, 8), value_range=IMAGE_RANGE)
 NAMED = DataSpec(kind="vectors", shape=(6,), value_range=None, columns=tuple("abcdef"))
 COLOUR = DataSpec(kind="image", shape=(3, 8, 8), value_range=IMAGE_RANGE)
 KINDS = {
-    "grey": Kind(GreyDigits, GREY, (5,)),
-    "bent": Kind(BentPrior, GREY, (5,), ("prior",)),
+    "grey": Kind(GreyDigits, GREY, (5,), ("log_likelihood",)),
+    "bent": Kind(BentPrior, GREY, (5,), ("log_likelihood", "prior")),
     "colour": Kind(ColourMap, COLOUR, (2, 4, 4)),
     "rows": Kind(Rows, NAMED, (2,)),
 }

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from math import prod
+from functools import cached_property, partial
+from math import log, pi, prod
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from app.engine.device import execution_on
 from app.engine.execution import Execution, Work
 from model_store import Checkpoint, Manifest, ModelId, load
 
-OperationName = Literal["encode", "decode", "prior"]
+OperationName = Literal["encode", "decode", "prior", "densities"]
 # What an encoder and a decoder compute in; whatever it is, answers are float32.
 Precision = Literal["float32", "bfloat16", "float16"]
 DTYPES: dict[Precision, torch.dtype] = {
@@ -50,6 +50,8 @@ class LoadedModel:
     encode: Operation
     decode: Operation
     prior: Operation | None
+    make_densities: Callable[[], Operation] | None
+    """Loads what few ask for: flat pairs [B, data + latent] to log p(x|z) and log p(z), [B, 2]."""
 
     @cached_property
     def id(self) -> str:
@@ -155,7 +157,28 @@ def load_model(
         encode=operation("encode", _stacked_posterior(checkpoint), data, 2 * prod(latent)),
         decode=operation("decode", checkpoint.decode, latent, prod(data)),
         prior=operation("prior", prior, latent, prod(latent)) if prior else None,
+        make_densities=partial(
+            operation, "densities", _densities(checkpoint), (prod(data) + prod(latent),), 2
+        )
+        if checkpoint.log_likelihood and (checkpoint.prior_log_density or not prior)
+        else None,
     )
+
+
+def _densities(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:
+    data, latent = checkpoint.manifest.data.shape, checkpoint.manifest.latent_shape
+    log_likelihood, prior = checkpoint.log_likelihood, checkpoint.prior_log_density
+    assert log_likelihood is not None
+
+    def densities(pairs: Tensor) -> Tensor:
+        x, z = pairs[:, : prod(data)], pairs[:, prod(data) :].reshape(-1, *latent)
+        log_x = log_likelihood(x.reshape(-1, *data), z)
+        if prior is not None:
+            return torch.stack([log_x, prior(z)], 1)
+        normal = -0.5 * (z.square() + log(2 * pi)).flatten(1).sum(1)
+        return torch.stack([log_x, normal], 1)
+
+    return densities
 
 
 def _stacked_posterior(checkpoint: Checkpoint) -> Callable[[Tensor], Tensor]:

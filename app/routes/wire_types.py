@@ -199,6 +199,13 @@ class ReconstructQuery(Form):
     rounds: int = Field(1, ge=1, le=64, description="reconstructions of reconstructions")
 
 
+class ScoreQuery(Strict):
+    """How well to estimate a score."""
+
+    k: int = Field(100, ge=1, description="posterior draws a row")
+    seed: Seed = 0
+
+
 class PointsRequest(Strict):
     """Several points."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.latent_math import Noise, draw_posterior, row_noise
+from app.latent_math import Noise, binarize, draw_posterior, row_noise
 
 
 def test_noise_is_pinned_for_ever() -> None:
@@ -34,6 +34,15 @@ def test_noise_is_standard_normal_and_seeds_are_independent() -> None:
     assert abs(noise.var() - 1) < 0.03
     first = np.stack([row_noise(seed, 1, (4,))[0] for seed in range(5000)])
     assert np.abs(first.T @ first / 5000 - np.eye(4)).max() < 0.08
+
+
+def test_binarizing_keeps_the_mean_and_no_other_draw() -> None:
+    x = np.full((20_000, 3), 0.25, np.float32)
+    white = binarize(x, 5)
+    assert set(np.unique(white)) == {0, 1}
+    assert abs(white.mean() - 0.25) < 0.01
+    assert np.array_equal(binarize(x[:7], 5), white[:7])
+    assert abs(np.corrcoef(white[:, 0], row_noise(5, 20_000, (3,))[:, 0])[0, 1]) < 0.03
 
 
 def test_a_posterior_draw_has_its_mean_and_deviation() -> None:

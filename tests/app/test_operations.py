@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.arrays import Floats
-from app.latent_math import row_noise
+from app.latent_math import binarize, row_noise
 from tests.app.conftest import array, picture, problem
 
 PNG = {"Content-Type": "image/png"}
@@ -218,3 +218,17 @@ def test_a_map_of_no_dimension_is_refused(client: httpx.Client) -> None:
     assert "the latent has 5" in problem(client.get("/map?x=0&y=17"), 422)
     assert "named twice" in problem(client.get("/map?x=2&y=2"), 422)
     assert "at most 4096" in problem(client.get("/map?x=0&y=1&steps=65"), 422)
+
+
+def test_a_model_without_its_likelihood_scores_nothing(client: httpx.Client) -> None:
+    for model in ("bent", "colour"):
+        answer = client.post(f"/models/{model}/score", json={"points": [{"seed": 1}]})
+        assert "without its likelihood or its prior's density" in problem(answer, 422)
+
+
+def test_grey_levels_are_scored_as_black_and_white(client: httpx.Client) -> None:
+    points = {"points": [{"seed": 1}, {"seed": 1, "index": 1}]}
+    answer = client.post("/score?k=20&seed=3", json=points).json()
+    white = binarize(array(client.get("/sample?seed=1&n=2&format=npy")), 3)
+    again = client.post("/score?k=20&seed=3", content=npy(white), headers=NPY).json()
+    assert again == answer

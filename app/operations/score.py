@@ -1,0 +1,87 @@
+"""How likely a model finds rows, and how that compares with the rows that it learned from."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import latent_math
+from app.arrays import Floats
+from app.errors import LimitExceeded
+from app.service import LatentService, Posterior, ServedModel, Ticket
+
+Doubles = NDArray[np.float64]
+LOG_TWO_PI = float(np.log(2 * np.pi))
+
+
+class Scores(NamedTuple):
+    """Of rows [n], in nats."""
+
+    reconstruction: Doubles
+    """E[log p(x | z)] over posterior draws."""
+    kl: Doubles
+    """KL(q(z | x) ‖ p(z)): in closed form for N(0, I), else over the same draws."""
+    negative_elbo: Doubles
+    """KL minus reconstruction."""
+    log_likelihood: Doubles
+    """log p(x) by importance weighting (Burda et al. 2016), which k draws bound from below."""
+    percentile: Doubles | None
+    """How many in a hundred training rows have a lower -ELBO; None where the model does not say."""
+
+
+async def score(
+    service: LatentService, model: ServedModel, x: Floats, k: int, seed: int, ticket: Ticket
+) -> Scores:
+    """Scores of `x` [n, *data_shape] by `k` posterior draws of each row; row i's are of (seed, i).
+
+    Under a Bernoulli, grey levels are observed once as black or white, as in training.
+    """
+    draws = len(x) * k
+    if draws > service.limits.max_draws:
+        raise LimitExceeded(
+            f"{len(x)} rows by k = {k} draws are {draws}: one request may have at most "
+            f"{service.limits.max_draws}; ask for a smaller k or fewer rows, or have the operator "
+            "raise LATENTD_MAX_DRAWS"
+        )
+    if model.manifest.likelihood == "bernoulli":
+        x = latent_math.binarize(x, seed)
+    posterior = await service.encode(model, x, ticket)
+    shape = model.manifest.latent_shape
+    noise = latent_math.row_noise(seed, len(x), (k, *shape))
+    mean, log_var = posterior.mean[:, None], posterior.log_var[:, None]
+    z = latent_math.draw_posterior(mean, log_var, noise)  # [n, k, *latent_shape]
+    repeated = x.repeat(k, axis=0)
+    densities = await service.densities(model, repeated, z.reshape(-1, *shape), ticket)
+    return _scores(model, posterior, noise, densities.reshape(len(x), k, 2).astype(np.float64))
+
+
+def _scores(model: ServedModel, posterior: Posterior, noise: Floats, densities: Doubles) -> Scores:
+    """From log p(x | z) and log p(z) [n, k, 2] at the draws that `noise` [n, k, …] led to."""
+    num_rows, k = densities.shape[:2]
+    mean, log_var = (
+        part.reshape(num_rows, -1).astype(np.float64)
+        for part in (posterior.mean, posterior.log_var)
+    )
+    standard = noise.reshape(num_rows, k, -1).astype(np.float64)
+    log_q = -0.5 * (log_var[:, None] + standard**2 + LOG_TWO_PI).sum(2)  # [n, k]
+    log_x, log_z = densities[:, :, 0], densities[:, :, 1]
+    if model.prior is None:
+        kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1)
+    else:
+        kl = (log_q - log_z).mean(1)
+    reconstruction = log_x.mean(1)
+    weights = log_x + log_z - log_q
+    most = weights.max(1, keepdims=True)
+    log_likelihood = most[:, 0] + np.log(np.exp(weights - most).mean(1))
+    negative_elbo = kl - reconstruction
+    return Scores(
+        reconstruction, kl, negative_elbo, log_likelihood, _percentile(model, negative_elbo)
+    )
+
+
+def _percentile(model: ServedModel, negative_elbo: Doubles) -> Doubles | None:
+    known = model.manifest.scores
+    if known is None:
+        return None
+    found: Doubles = np.interp(negative_elbo, known.quantiles, np.arange(len(known.quantiles)))
+    return found
