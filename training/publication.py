@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import model_store
-from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
+from model_store import DataSpec, Directions, Draft, Figure, ModelId, Probe, Scores, TrainingFacts
 from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
@@ -34,6 +34,8 @@ class Trained(NamedTuple):
     figures: tuple[Figure, ...]
     revision: str | None
     """The commit of the code that trained; None outside git."""
+    directions: Directions
+    scores: Scores | None
 
 
 def refuse_too_large(dataset: Dataset) -> None:
@@ -89,6 +91,8 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             config=config.model_dump(mode="json", exclude=set(PLACES)),
         ),
         figures=trained.figures,
+        scores=trained.scores,
+        directions=trained.directions,
         probe=_probe(vae, rows, config),
     )
 

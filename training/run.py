@@ -6,17 +6,29 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_path
+from model_store import (
+    MAX_DIRECTIONS,
+    Directions,
+    Figure,
+    ModelId,
+    Scores,
+    StoreNotWritable,
+    legal_name,
+    store_path,
+)
 from training import loop, report, run_state
 from training.config import RunConfig, unknown, with_changes
+from training.directions import class_directions
 from training.errors import ConfigError, Interrupted, RunStateError
 from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
 from training.figures import figures_of
+from training.labels import labels_of
 from training.likelihoods import Kind
 from training.loop import Watcher
 from training.posteriors import Posteriors
@@ -28,6 +40,7 @@ from training.publication import Trained, git_revision, publish
 from training.recipes import RECIPES, Recipe
 from training.report import Told
 from training.run_state import RunState
+from training.scores import scores_of
 from training.vae import VAE
 from training.watch import Watch, draw_sheets
 
@@ -74,6 +87,7 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     try:
         vae = _finished(begun)
         figures, posteriors = _measure(vae, begun)
+        directions, scores = _told_of_latents(vae, begun) if config.publish else ({}, None)
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
@@ -93,7 +107,8 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     report.write(told, begun.folder)
     published = None
     if config.publish:
-        published = publish(Trained(recipe, config, dataset, vae, figures, begun.revision), store)
+        trained = Trained(recipe, config, dataset, vae, figures, begun.revision, directions, scores)
+        published = publish(trained, store)
     begun.state.finished = True
     run_state.save(begun.state, config, begun.folder)
     seconds = begun.state.seconds
@@ -231,3 +246,16 @@ def _measure(vae: VAE, begun: _Begun) -> tuple[tuple[Figure, ...], Posteriors]:
     error = reconstruction_error(vae, dataset.test, test.device)
     figures = figures_of(found, error, vae.likelihood, math.prod(dataset.shape))
     return figures, found.posteriors
+
+
+def _told_of_latents(vae: VAE, begun: _Begun) -> tuple[Directions, Scores | None]:
+    """What is published of the training rows: directions of their classes, and their scores."""
+    rows, seed = begun.prepared.train, begun.config.seed
+    scores = scores_of(vae, vae.likelihood, rows, seed, partial(bar, what="scoring training rows"))
+    labels = labels_of(begun.prepared.dataset)
+    # So many different numbers are no classes.
+    if labels is None or len(labels.names) > MAX_DIRECTIONS:
+        return {}, scores
+    return class_directions(
+        vae.encode, rows, labels, partial(bar, what="averaging classes")
+    ), scores

@@ -14,6 +14,7 @@ from PIL import Image
 from model_store import ModelId, StoreNotWritable, load, published, read_manifest
 from tests.training.small import training
 from training.__main__ import main
+from training.datasets import DATASETS, Request
 from training.errors import ConfigError, DataError
 from training.preparation import find_device
 from training.published import How, measure
@@ -89,6 +90,29 @@ def test_the_published_model_reconstructs_digits_it_never_saw(digits: Path) -> N
     assert float((decoded - rows).abs().mean()) < 0.2
 
 
+def test_a_run_on_labelled_rows_publishes_directions_and_scores(digits: Path) -> None:
+    checkpoint = load(digits / "store", ModelId("digits", 1))
+    named = checkpoint.manifest.directions
+    assert list(named)[:10] == [str(digit) for digit in range(10)]
+    assert len(named) == 10 + 45
+    data = DATASETS["digits"](Request())
+    assert data.test_labels is not None
+    with torch.no_grad():
+        centroids = torch.stack([named[str(digit)].tensor() for digit in range(10)])
+        means = checkpoint.encode(data.test[:])[0]
+        nearest = torch.cdist(means, centroids).argmin(1)
+        moved = means[data.test_labels == 8] + named["3 - 8"].tensor()
+    assert float((nearest == data.test_labels).float().mean()) > 0.6
+    # An edit: what was an 8 is among the 3s.
+    distances = torch.cdist(moved, centroids)
+    assert float((distances[:, 3] < distances[:, 8]).float().mean()) > 0.7
+    scores = checkpoint.manifest.scores
+    assert scores is not None
+    assert scores.rows == len(data.train)
+    recorded = {figure.name: figure.value for figure in checkpoint.manifest.figures}
+    assert scores.quantiles[10] < recorded["negative_elbo"] < scores.quantiles[90]
+
+
 def test_the_manifest_tells_how_it_was_trained_but_not_where(digits: Path) -> None:
     manifest = read_manifest(digits / "store", ModelId("digits", 1))
     facts = manifest.training
@@ -141,6 +165,8 @@ def test_vectors_go_all_the_way(tmp_path: Path) -> None:
     manifest = load(tmp_path, outcome.published).manifest
     assert (manifest.data.kind, manifest.data.shape) == ("vectors", (100,))
     assert "nll_bits" not in {figure.name for figure in manifest.figures}
+    assert not manifest.directions
+    assert manifest.scores is not None
     assert not (tmp_path / "out/samples.png").exists()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.datasets.dataset import Dataset, Request, rows_of, wanted_path
+from training.datasets.dataset import Dataset, Parts, Request, rows_of, wanted_path
 from training.datasets.gathering import gather
 from training.datasets.image_file import SUFFIXES, Look, look, pixels
 from training.datasets.rows import Array, Rows, take
@@ -42,8 +42,19 @@ def load(request: Request) -> Dataset:
         for part, folder in zip(read, folders, strict=True)
     ]
     notes += [part.failures for part in read if part.failed]
-    train, test = rows if divided else _split(rows[0], read[0].draws, request.held_out, path)
-    return Dataset(path.resolve().name, "image", train, test, notes=tuple(notes))
+    parts = (
+        Parts(rows[0], rows[1])
+        if divided
+        else _split(rows[0], read[0].draws, request.held_out, path)
+    )
+    return Dataset(
+        name=path.resolve().name,
+        kind="image",
+        train=parts.train,
+        test=parts.test,
+        notes=tuple(notes),
+        kept=parts.kept,
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -146,7 +157,7 @@ class _Read:
             )
 
 
-def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> tuple[Rows, Rows]:
+def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> Parts:
     """Training and test rows in the order of the draws, the files below `held_out` for testing.
 
     So a file stays on its side when others come or it is renamed, and copies are on one side.
@@ -155,4 +166,4 @@ def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> tuple
         raise DataError(f"{path}: {len(rows)} image cannot be split: give at least 2")
     order = torch.tensor(sorted(range(len(draws)), key=draws.__getitem__))
     count = min(max(1, sum(draw < held_out for draw in draws)), len(rows) - 1)
-    return take(rows, order[count:]), take(rows, order[:count])
+    return Parts(take(rows, order[count:]), take(rows, order[:count]), order[count:])
