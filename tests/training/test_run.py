@@ -17,7 +17,7 @@ from training.__main__ import main
 from training.datasets import DATASETS, Request
 from training.errors import ConfigError, DataError
 from training.preparation import find_device
-from training.published import How, measure
+from training.published import Given, measure, open_published
 from training.run import run
 
 SHORT = ["epochs=2", "evaluate_every=1", "nll_samples=5"]
@@ -182,8 +182,9 @@ def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
     assert outcome.published == ModelId("conv", 1)
     assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
     # The same photographs, in the form that the model takes without being told.
-    found = measure("conv", tmp_path, How(samples=5, data=tmp_path / "photos"), iter)
-    assert found.same_data
+    opened = open_published("conv", tmp_path, Given(data=tmp_path / "photos"))
+    found = measure(opened, 5, None, iter)
+    assert opened.same_data()
     assert [figure.value for figure in found.figures] == pytest.approx(
         [figure.value for figure in outcome.figures], rel=1e-3
     )
