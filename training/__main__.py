@@ -167,6 +167,8 @@ def _run(chosen: argparse.Namespace, team: Team) -> None:
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
+    for note in outcome.notes:
+        print(note)
     print(f"report: {outcome.folder / report.FILE} (log, curves and pictures beside it)")
     _print_next(outcome)
 

@@ -38,7 +38,10 @@ def labels_of(dataset: Dataset) -> Labels | None:
     """Those of the training rows, where the data set has them."""
     if dataset.train_labels is None:
         return None
-    return Labels.of([str(label) for label in dataset.train_labels.tolist()])
+    numbers = dataset.train_labels.tolist()
+    return Labels.of(
+        [dataset.classes[label] if dataset.classes else str(label) for label in numbers]
+    )
 
 
 def labels_from(file: Path, column: str | None, dataset: Dataset) -> Labels:

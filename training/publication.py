@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 import model_store
-from model_store import DataSpec, Directions, Draft, Figure, ModelId, Probe, Scores, TrainingFacts
+from model_store import DataSpec, Draft, Figure, ModelId, Probe, TrainingFacts
 from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
 from training.errors import DataError, ExportError
+from training.learned import Learned
 from training.streams import stream
 from training.vae import VAE
 
@@ -34,8 +35,7 @@ class Trained(NamedTuple):
     figures: tuple[Figure, ...]
     revision: str | None
     """The commit of the code that trained; None outside git."""
-    directions: Directions
-    scores: Scores | None
+    learned: Learned
 
 
 def refuse_too_large(dataset: Dataset) -> None:
@@ -91,8 +91,8 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             config=config.model_dump(mode="json", exclude=set(PLACES)),
         ),
         figures=trained.figures,
-        scores=trained.scores,
-        directions=trained.directions,
+        scores=trained.learned.scores,
+        directions=trained.learned.directions,
         probe=_probe(vae, rows, config),
     )
 

@@ -6,29 +6,24 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
 from model_store import (
-    MAX_DIRECTIONS,
-    Directions,
     Figure,
     ModelId,
-    Scores,
     StoreNotWritable,
     legal_name,
     store_path,
 )
 from training import loop, report, run_state
 from training.config import RunConfig, unknown, with_changes
-from training.directions import class_directions
 from training.errors import ConfigError, Interrupted, RunStateError
 from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
 from training.figures import figures_of
-from training.labels import labels_of
+from training.learned import NOTHING, learned_from
 from training.likelihoods import Kind
 from training.loop import Watcher
 from training.posteriors import Posteriors
@@ -40,7 +35,6 @@ from training.publication import Trained, git_revision, publish
 from training.recipes import RECIPES, Recipe
 from training.report import Told
 from training.run_state import RunState
-from training.scores import scores_of
 from training.vae import VAE
 from training.watch import Watch, draw_sheets
 
@@ -56,6 +50,8 @@ class Outcome(NamedTuple):
     store: Path
     seconds: float
     """Of training steps, also of those before it was resumed."""
+    notes: tuple[str, ...]
+    """What could not be published beside the model, and why."""
 
 
 class _Begun(NamedTuple):
@@ -87,7 +83,8 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     try:
         vae = _finished(begun)
         figures, posteriors = _measure(vae, begun)
-        directions, scores = _told_of_latents(vae, begun) if config.publish else ({}, None)
+        train = begun.prepared.train
+        learned = learned_from(vae, dataset, train, config.seed) if config.publish else NOTHING
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
@@ -107,12 +104,13 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     report.write(told, begun.folder)
     published = None
     if config.publish:
-        trained = Trained(recipe, config, dataset, vae, figures, begun.revision, directions, scores)
+        trained = Trained(recipe, config, dataset, vae, figures, begun.revision, learned)
         published = publish(trained, store)
     begun.state.finished = True
     run_state.save(begun.state, config, begun.folder)
     seconds = begun.state.seconds
-    return Outcome(begun.folder, figures, dataset.kind, published, store, seconds)
+    folder, kind = begun.folder, dataset.kind
+    return Outcome(folder, figures, kind, published, store, seconds, learned.notes)
 
 
 def follow(recipe: str, words: Sequence[str], team: Team) -> None:
@@ -246,16 +244,3 @@ def _measure(vae: VAE, begun: _Begun) -> tuple[tuple[Figure, ...], Posteriors]:
     error = reconstruction_error(vae, dataset.test, test.device)
     figures = figures_of(found, error, vae.likelihood, math.prod(dataset.shape))
     return figures, found.posteriors
-
-
-def _told_of_latents(vae: VAE, begun: _Begun) -> tuple[Directions, Scores | None]:
-    """What is published of the training rows: directions of their classes, and their scores."""
-    rows, seed = begun.prepared.train, begun.config.seed
-    scores = scores_of(vae, vae.likelihood, rows, seed, partial(bar, what="scoring training rows"))
-    labels = labels_of(begun.prepared.dataset)
-    # So many different numbers are no classes.
-    if labels is None or len(labels.names) > MAX_DIRECTIONS:
-        return {}, scores
-    return class_directions(
-        vae.encode, rows, labels, partial(bar, what="averaging classes")
-    ), scores

@@ -16,6 +16,7 @@ from training.datasets.rows import Array, Rows, Streamed
 from training.directions import class_directions
 from training.errors import DataError
 from training.labels import Labels, labels_from, labels_of
+from training.learned import learned_from
 
 
 def labels(count: int, *names: str) -> Labels:
@@ -101,6 +102,20 @@ def test_labels_of_a_data_set_are_named_by_their_numbers() -> None:
     assert found is not None
     assert found.names == ("3", "7", "10")
     assert found.numbers.tolist() == [1, 2, 1, 0]
+
+
+def test_a_run_goes_on_without_directions_that_cannot_be_named() -> None:
+    vae, x = model("mlp", "bernoulli", GREY), rows(300, GREY)
+    every = Dataset("x", "image", x, x, train_labels=torch.arange(300))
+    found = learned_from(vae, every, x, seed=0)
+    assert found.directions == {}
+    assert found.scores is not None
+    assert len(found.notes) == 1
+    assert found.notes[0].startswith("no directions: 300 classes are more than the 256")
+    named = Dataset("x", "image", x, x, train_labels=torch.arange(300) % 2, classes=("n", "y"))
+    assert list(learned_from(vae, named, x, seed=0).directions) == ["n", "y", "n - y"]
+    unnamed = learned_from(vae, Dataset("x", "image", x, x), x, seed=0)
+    assert (unnamed.directions, unnamed.notes) == ({}, ())
 
 
 def numbered(folder: Path, count: int) -> Dataset:

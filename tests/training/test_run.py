@@ -171,16 +171,19 @@ def test_vectors_go_all_the_way(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
+    for name in ("day", "night"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(20):
         image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
-        image.save(tmp_path / "photos" / f"{number}.jpg")
+        image.save(tmp_path / "photos" / ("night" if number % 2 else "day") / f"{number}.jpg")
     given = [f"data={tmp_path / 'photos'}", "size=10,12", "encoder=4,8", "decoder=8,4"]
     where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8"]
     outcome = run("conv", [*given, *where, *SHORT])
     assert outcome.published == ModelId("conv", 1)
-    assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
+    manifest = load(tmp_path, outcome.published).manifest
+    assert manifest.data.shape == (3, 10, 12)
+    assert list(manifest.directions) == ["day", "night", "day - night"]
     # The same photographs, in the form that the model takes without being told.
     opened = open_published("conv", tmp_path, Given(data=tmp_path / "photos"))
     found = measure(opened, 5, None, iter)

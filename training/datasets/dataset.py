@@ -49,6 +49,8 @@ class Dataset:
     """The classes of the test rows, [N] int64, where they are known: they colour pictures alone."""
     train_labels: Tensor | None = None
     """Those of the training rows: a published model has a direction of each class."""
+    classes: tuple[str, ...] = ()
+    """What the labels 0, 1, … are called, where they have names."""
     columns: tuple[str, ...] = ()
     """The names of a vector's numbers, where they have names."""
     notes: tuple[str, ...] = ()
