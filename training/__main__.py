@@ -104,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=plain,
     )
     _add_published(naming)
-    naming.add_argument("--labels", type=Path, default=None, help="default: those of the data")
+    naming.add_argument(
+        "--labels", type=Path, default=None, help=".npy or .csv; default: the data's own"
+    )
     naming.add_argument("--column", default=None, help="of a .csv file of labels")
     naming.set_defaults(command=_directions)
 

@@ -31,11 +31,14 @@ def class_directions(
     """The centroid of each class by its name, and of few classes `a - b` of each pair.
 
     `rows` [N, *data_shape] are the data's own on the encoder's device, `labels` theirs. DataError
-    where the classes are too many, or cannot be named.
+    where the classes are too many or cannot be named, or a centroid is no point.
     """
     pairs = list(combinations(labels.names, 2)) if len(labels.names) <= MOST_COMPARED else []
     _refuse_names([*labels.names, *(_difference(*pair) for pair in pairs)])
-    found = dict(zip(labels.names, centroids(encode, rows, labels, progress), strict=True))
+    points = centroids(encode, rows, labels, progress)
+    if not bool(points.float().isfinite().all()):
+        raise DataError("the encoder gives a training row a latent that is not finite")
+    found = dict(zip(labels.names, points, strict=True))
     found |= {_difference(one, other): found[one] - found[other] for one, other in pairs}
     return {name: TensorRecord.of(direction) for name, direction in found.items()}
 

@@ -93,6 +93,13 @@ def test_classes_that_cannot_be_named_are_refused(names: list[str], expected: st
         class_directions(encode, rows(300, GREY), labels(300, *names))
 
 
+def test_a_centroid_that_is_no_point_is_refused() -> None:
+    x = rows(20, GREY)
+    x[7] = float("inf")
+    with pytest.raises(DataError, match="a latent that is not finite"):
+        class_directions(encode, x, labels(20, "a", "b"))
+
+
 def test_labels_of_a_data_set_are_named_by_their_numbers() -> None:
     x = rows(4, VECTOR)
     without = Dataset("rows", kind_of(VECTOR), x, x)
