@@ -1,7 +1,12 @@
 """The store of published models: what a checkpoint is, how it is written, how it is read."""
 
 from model_store.contract import Checkpoint
-from model_store.directions import MAX_DIRECTION_NAME, MAX_DIRECTIONS, Directions
+from model_store.directions import (
+    MAX_DIRECTION_NAME,
+    MAX_DIRECTIONS,
+    Directions,
+    legal_direction,
+)
 from model_store.errors import (
     CheckpointRejected,
     IllegalName,
@@ -50,6 +55,7 @@ __all__ = [
     "TrainingFacts",
     "VersionTaken",
     "find",
+    "legal_direction",
     "legal_name",
     "load",
     "publish",

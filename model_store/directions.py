@@ -20,22 +20,20 @@ def _bounded(given: object) -> object:
         return given  # pydantic says what it should be
     if len(given) > MAX_DIRECTIONS:
         raise ValueError(f"{len(given)} directions are more than {MAX_DIRECTIONS}: leave some out")
-    for name in given:
-        if not _legal(name):
-            raise ValueError(
-                f"{str(name)[:80]!r} cannot name a direction: use 1 to {MAX_DIRECTION_NAME} "
-                "printable characters, none of the ends a space"
-            )
+    for name in map(str, given):
+        legal_direction(name)
     return given
 
 
-def _legal(name: object) -> bool:
-    return (
-        isinstance(name, str)
-        and 1 <= len(name) <= MAX_DIRECTION_NAME
-        and name.isprintable()
-        and name == name.strip()
-    )
+def legal_direction(name: str) -> str:
+    """Give the name back, or raise ValueError."""
+    fits = 1 <= len(name) <= MAX_DIRECTION_NAME
+    if not (fits and name.isprintable() and name == name.strip()):
+        raise ValueError(
+            f"{name[:80]!r} cannot name a direction: use 1 to {MAX_DIRECTION_NAME} printable "
+            "characters, with no space at an end"
+        )
+    return name
 
 
 Directions = Annotated[Mapping[str, TensorRecord], BeforeValidator(_bounded)]

@@ -1,16 +1,18 @@
-"""The command line of training: `python -m training run | sweep | evaluate | recipes`."""
+"""The command line of training: `python -m training COMMAND`; `--help` lists the commands."""
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 try:
     from training import report
     from training.config import PLACES, RunConfig, as_word
+    from training.naming import Labelled, name_directions
     from training.processes import Team, joined
     from training.progress import bar
-    from training.published import How, measure
+    from training.published import Given, Opened, measure, open_published
     from training.run import Outcome, follow, recipe_named, run
     from training.sweep import conclusions, sweep, table
 except ModuleNotFoundError as error:
@@ -31,6 +33,7 @@ EXAMPLES = """examples:
   python -m training run vectors source=table data=TABLE.csv
   python -m training sweep digits beta=0.25,0.5,1,2,4
   python -m training evaluate mnist --data PATH/TO/MNIST --samples 5000
+  python -m training directions mnist --data PATH/TO/MNIST
 """
 
 
@@ -86,19 +89,41 @@ def _parser() -> argparse.ArgumentParser:
         help="measure a published model on test data",
         description="Estimate -ELBO, its parts and the NLL of a published model on test rows.",
     )
-    again.add_argument("model", metavar="MODEL", help="name or name@version")
-    again.add_argument("--store", type=Path, default=None, help="default: $LATENTD_STORE, or ours")
+    _add_published(again)
     again.add_argument("--samples", type=_positive, default=5000, help="importance samples a row")
     again.add_argument("--rows", type=_positive, default=None, help="only the first so many rows")
-    again.add_argument("--data", type=Path, default=None, help="file or folder of the data")
-    again.add_argument("--source", default=None, help="default: the one it was trained from")
-    again.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    again.add_argument("--threads", type=_positive, default=1, help="CPU threads")
     again.set_defaults(command=_evaluate)
+
+    naming = commands.add_parser(
+        "directions",
+        help="name directions in the latent space of a published model, by labelled rows",
+        description=(
+            "Publish the model's next version, the same module, with the centroid of each class\n"
+            "of the training rows and, of at most ten classes, the difference of each pair."
+        ),
+        formatter_class=plain,
+    )
+    _add_published(naming)
+    naming.add_argument(
+        "--labels", type=Path, default=None, help=".npy or .csv; default: the data's own"
+    )
+    naming.add_argument("--column", default=None, help="of a .csv file of labels")
+    naming.set_defaults(command=_directions)
 
     names = commands.add_parser("recipes", help="list the recipes and the figures they reach")
     names.set_defaults(command=_recipes)
     return parser
+
+
+def _add_published(command: argparse.ArgumentParser) -> None:
+    command.add_argument("model", metavar="MODEL", help="name or name@version")
+    command.add_argument(
+        "--store", type=Path, default=None, help="default: $LATENTD_STORE, or ours"
+    )
+    command.add_argument("--data", type=Path, default=None, help="file or folder of the data")
+    command.add_argument("--source", default=None, help="default: the one it was trained from")
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    command.add_argument("--threads", type=_positive, default=1, help="CPU threads")
 
 
 def _add_sweep(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -144,6 +169,8 @@ def _run(chosen: argparse.Namespace, team: Team) -> None:
     _print_figures(outcome.figures)
     if {word.partition("=")[0] for word in chosen.words} <= PLACES:
         _print_targets(chosen.recipe, outcome.figures)
+    for note in outcome.notes:
+        print(note)
     print(f"report: {outcome.folder / report.FILE} (log, curves and pictures beside it)")
     _print_next(outcome)
 
@@ -168,17 +195,35 @@ def _sweep(chosen: argparse.Namespace, team: Team) -> None:
 
 
 def _evaluate(chosen: argparse.Namespace, _team: Team) -> None:
-    how = How(
-        chosen.samples, chosen.rows, chosen.data, chosen.source, chosen.device, chosen.threads
-    )
-    found = measure(chosen.model, chosen.store or store_path(), how, bar)
-    for note in found.notes:
-        print(note)
-    print(found.model)
+    opened = _opened(chosen)
+    found = measure(opened, chosen.samples, chosen.rows, bar)
+    print(opened.model)
     _print_figures(found.figures)
     rates = " ".join(f"{rate:.2f}" for rate in found.posteriors.rates.tolist())
     print(f"nats of each dimension, {found.posteriors.measured_against}: {rates}")
-    if not found.same_data:
+    _note_other_data(opened)
+
+
+def _directions(chosen: argparse.Namespace, _team: Team) -> None:
+    opened = _opened(chosen)
+    labelled = Labelled(chosen.labels, chosen.column)
+    store = chosen.store or store_path()
+    named = name_directions(opened, store, labelled, partial(bar, what="encoding rows"))
+    print(*named.told, sep="\n")
+    _note_other_data(opened)
+
+
+def _opened(chosen: argparse.Namespace) -> Opened:
+    """The model of the command line and its data, of which it is said what was decided."""
+    given = Given(chosen.data, chosen.source, chosen.device, chosen.threads)
+    opened = open_published(chosen.model, chosen.store or store_path(), given)
+    for note in opened.dataset.notes:
+        print(note)
+    return opened
+
+
+def _note_other_data(opened: Opened) -> None:
+    if not opened.same_data():
         print("note: these are not the rows that the model was trained and tested on")
 
 

@@ -58,6 +58,7 @@ class Estimate(NamedTuple):
     """Of every row; the rate to a learned prior is estimated by draws, like the distortion."""
     samples: int
     seed: int
+    negative_elbos: Tensor  # [N], of which the first is the average; float64, on the CPU
 
     @property
     def rows(self) -> int:
@@ -124,6 +125,7 @@ def estimate(
         posteriors=Posteriors(every.mean, every.log_var, model.prior_log_density is not None),
         samples=samples,
         seed=seed,
+        negative_elbos=every.rate + every.distortion,
     )
 
 

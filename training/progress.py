@@ -86,7 +86,7 @@ class Progress:
             self.events.close()
 
 
-def bar(chunks: Sequence[Tensor]) -> Iterable[Tensor]:
+def bar(chunks: Sequence[Tensor], what: str = "estimating the NLL") -> Iterable[Tensor]:
     """The chunks of a long evaluation, with a bar where somebody watches."""
-    wrapped: Iterable[Tensor] = tqdm(chunks, desc="estimating the NLL", leave=False, disable=None)
+    wrapped: Iterable[Tensor] = tqdm(chunks, desc=what, leave=False, disable=None)
     return wrapped

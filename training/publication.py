@@ -15,6 +15,7 @@ from training import export
 from training.config import PLACES, RunConfig
 from training.datasets import Dataset
 from training.errors import DataError, ExportError
+from training.learned import Learned
 from training.streams import stream
 from training.vae import VAE
 
@@ -34,6 +35,7 @@ class Trained(NamedTuple):
     figures: tuple[Figure, ...]
     revision: str | None
     """The commit of the code that trained; None outside git."""
+    learned: Learned
 
 
 def refuse_too_large(dataset: Dataset) -> None:
@@ -89,6 +91,8 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             config=config.model_dump(mode="json", exclude=set(PLACES)),
         ),
         figures=trained.figures,
+        scores=trained.learned.scores,
+        directions=trained.learned.directions,
         probe=_probe(vae, rows, config),
     )
 

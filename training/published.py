@@ -1,4 +1,7 @@
-"""Measure a published model again, from the store alone: no architecture is built here."""
+"""Open a published model with data that it takes, from the store alone, and measure it again.
+
+No architecture is built here.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -11,34 +14,20 @@ from torch import Tensor
 import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
+from training.datasets import Dataset
 from training.datasets.image_file import MODES
 from training.datasets.rows import on_device, take
 from training.errors import ConfigError, DataError
 from training.evaluate import estimate, observed_once, reconstruction_error
 from training.figures import figures_of
-from training.likelihoods import LIKELIHOODS
+from training.likelihoods import LIKELIHOODS, Likelihood
 from training.posteriors import Posteriors
 from training.preparation import find_device, load_data
 
 
-class Measurement(NamedTuple):
-    """What a published model reaches now."""
+class Given(NamedTuple):
+    """What data to read, and where to compute."""
 
-    model: ModelId
-    figures: tuple[Figure, ...]
-    posteriors: Posteriors
-    same_data: bool
-    """Whether the rows are those that the model was trained and tested on, by their digest."""
-    notes: tuple[str, ...]
-    """What was decided or left out in reading them."""
-
-
-class How(NamedTuple):
-    """What to measure with."""
-
-    samples: int = 5000
-    rows: int | None = None
-    """Only the first so many test rows; None for all."""
     data: Path | None = None
     source: str | None = None
     """The source named in the manifest where None."""
@@ -46,15 +35,36 @@ class How(NamedTuple):
     threads: int = 1
 
 
-def measure(
-    reference: str, store: Path, how: How, progress: Callable[[Sequence[Tensor]], Iterable[Tensor]]
-) -> Measurement:
-    """Load a model as the service does and estimate its figures on test rows."""
-    device = find_device(how.device)
-    torch.set_num_threads(how.threads)
+class Opened(NamedTuple):
+    """A published model, loaded as the service does, and data of the shape that it takes."""
+
+    checkpoint: Checkpoint
+    config: RunConfig
+    """That it was trained with."""
+    dataset: Dataset
+
+    @property
+    def model(self) -> ModelId:
+        """Its name and version."""
+        return self.checkpoint.manifest.model
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """That of its rows; its weights, where it has any, are in the checkpoint."""
+        return LIKELIHOODS[self.config.likelihood](self.dataset.kind, self.config.sigma)
+
+    def same_data(self) -> bool:
+        """Whether the rows are those that it was trained and tested on, by their digest."""
+        return self.dataset.digest() == self.checkpoint.manifest.training.dataset_sha256
+
+
+def open_published(reference: str, store: Path, given: Given) -> Opened:
+    """Load a model and data for it; TrainingError or StoreError."""
+    device = find_device(given.device)
+    torch.set_num_threads(given.threads)
     model = model_store.find(store, reference)
     checkpoint = model_store.load(store, model, device)
-    config = _config(checkpoint, how)
+    config = _config(checkpoint, given)
     dataset = load_data(config)
     wanted = checkpoint.manifest.data
     if dataset.shape != wanted.shape or dataset.kind != wanted.kind:
@@ -62,18 +72,35 @@ def measure(
             f"{model} takes {wanted.kind} of shape {list(wanted.shape)}, and {dataset.name} holds "
             f"{dataset.kind} of shape {list(dataset.shape)}: give other data with --data"
         )
-    likelihood = LIKELIHOODS[config.likelihood](dataset.kind, config.sigma)
-    chosen = torch.arange(len(dataset.test))[: how.rows]
+    return Opened(checkpoint, config, dataset)
+
+
+class Measurement(NamedTuple):
+    """What a published model reaches now."""
+
+    figures: tuple[Figure, ...]
+    posteriors: Posteriors
+
+
+def measure(
+    opened: Opened,
+    samples: int,
+    rows: int | None,
+    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]],
+) -> Measurement:
+    """Estimate its figures on the test rows, or on the first so many of them."""
+    config, dataset, likelihood = opened.config, opened.dataset, opened.likelihood
+    device = opened.checkpoint.device
+    chosen = torch.arange(len(dataset.test))[:rows]
     test = on_device(take(observed_once(likelihood, dataset.test, config.seed), chosen), device)
-    scored = _Scored(checkpoint)
-    found = estimate(scored, test, how.samples, config.seed, progress)
+    scored = Scored(opened.checkpoint)
+    found = estimate(scored, test, samples, config.seed, progress)
     error = reconstruction_error(scored, take(dataset.test, chosen), device)
     figures = figures_of(found, error, likelihood, math.prod(dataset.shape))
-    same = dataset.digest() == checkpoint.manifest.training.dataset_sha256
-    return Measurement(model, figures, found.posteriors, same, dataset.notes)
+    return Measurement(figures, found.posteriors)
 
 
-def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
+def _config(checkpoint: Checkpoint, given: Given) -> RunConfig:
     """The configuration it was trained with, reading the data that the caller names."""
     manifest = checkpoint.manifest
     known = {
@@ -81,8 +108,8 @@ def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
         for key, value in manifest.training.config.items()
         if key in RunConfig.model_fields
     }
-    source = how.source or known.get("source", "digits")
-    now: dict[str, object] = {"data": how.data, "source": source}
+    source = given.source or known.get("source", "digits")
+    now: dict[str, object] = {"data": given.data, "source": source}
     # Where the form of the data is a choice, it is that which the model takes.
     if manifest.data.kind == "image":
         channels, *size = manifest.data.shape
@@ -93,8 +120,8 @@ def _config(checkpoint: Checkpoint, how: How) -> RunConfig:
         raise ConfigError(f"{manifest.model} was trained by another release: {error}") from error
 
 
-class _Scored:
-    """A checkpoint as evaluation wants a model: one whose log-likelihood is there."""
+class Scored:
+    """A checkpoint as evaluation wants a model: one whose log-likelihood is there; ConfigError."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         if checkpoint.log_likelihood is None:

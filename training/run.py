@@ -10,13 +10,20 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
 
-from model_store import Figure, ModelId, StoreNotWritable, legal_name, store_path
+from model_store import (
+    Figure,
+    ModelId,
+    StoreNotWritable,
+    legal_name,
+    store_path,
+)
 from training import loop, report, run_state
 from training.config import RunConfig, unknown, with_changes
 from training.errors import ConfigError, Interrupted, RunStateError
 from training.evaluate import estimate, reconstruction_error
 from training.export import for_export, script
 from training.figures import figures_of
+from training.learned import NOTHING, learned_from
 from training.likelihoods import Kind
 from training.loop import Watcher
 from training.posteriors import Posteriors
@@ -43,6 +50,8 @@ class Outcome(NamedTuple):
     store: Path
     seconds: float
     """Of training steps, also of those before it was resumed."""
+    notes: tuple[str, ...]
+    """What could not be published beside the model, and why."""
 
 
 class _Begun(NamedTuple):
@@ -74,6 +83,8 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     try:
         vae = _finished(begun)
         figures, posteriors = _measure(vae, begun)
+        train = begun.prepared.train
+        learned = learned_from(vae, dataset, train, config.seed) if config.publish else NOTHING
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped while measuring; the training is saved. Go on: {go_on}"
@@ -93,11 +104,13 @@ def run(recipe: str, words: Sequence[str], team: Team = ALONE) -> Outcome:
     report.write(told, begun.folder)
     published = None
     if config.publish:
-        published = publish(Trained(recipe, config, dataset, vae, figures, begun.revision), store)
+        trained = Trained(recipe, config, dataset, vae, figures, begun.revision, learned)
+        published = publish(trained, store)
     begun.state.finished = True
     run_state.save(begun.state, config, begun.folder)
     seconds = begun.state.seconds
-    return Outcome(begun.folder, figures, dataset.kind, published, store, seconds)
+    folder, kind = begun.folder, dataset.kind
+    return Outcome(folder, figures, kind, published, store, seconds, learned.notes)
 
 
 def follow(recipe: str, words: Sequence[str], team: Team) -> None:

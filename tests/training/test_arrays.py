@@ -116,20 +116,23 @@ def test_a_pair_of_arrays_is_the_split(tmp_path: Path, names: tuple[str, str]) -
     assert (len(data.train), len(data.test)) == (6, 2)
 
 
-@pytest.mark.parametrize("name", ["test_labels", "y_test"])
-@pytest.mark.parametrize("shape", [(2,), (2, 1)])
-def test_whole_numbers_beside_a_pair_are_the_classes_of_its_test_rows(
-    tmp_path: Path, name: str, shape: tuple[int, ...]
+@pytest.mark.parametrize("names", [("train_labels", "test_labels"), ("y_train", "y_test")])
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_whole_numbers_beside_a_pair_are_the_classes_of_its_rows(
+    tmp_path: Path, names: tuple[str, str], shape: tuple[int, ...]
 ) -> None:
     pair = {"train": bytes_of(6, 4, 5), "test": bytes_of(2, 4, 5)}
     np.savez(tmp_path / "pair.npz", allow_pickle=False, **pair)
     without = DATASETS["arrays"](Request(tmp_path / "pair.npz"))
-    pair[name] = np.array([7, 3], np.uint8).reshape(shape)
+    pair[names[0]] = np.array([1, 7, 3, 3, 0, 1], np.uint8).reshape(shape)
+    pair[names[1]] = np.array([7, 3], np.uint8).reshape(shape)
     np.savez(tmp_path / "pair.npz", allow_pickle=False, **pair)
     data = DATASETS["arrays"](Request(tmp_path / "pair.npz"))
     assert data.test_labels is not None
     assert (data.test_labels.dtype, data.test_labels.tolist()) == (torch.int64, [7, 3])
-    assert without.test_labels is None
+    assert data.train_labels is not None
+    assert data.train_labels.tolist() == [1, 7, 3, 3, 0, 1]
+    assert (without.test_labels, without.train_labels) == (None, None)
     assert data.digest() == without.digest()
 
 

@@ -13,13 +13,14 @@ def test_the_digits_are_small_grey_images_with_test_rows_of_their_own() -> None:
     assert (float(data.train[:].min()), float(data.train[:].max())) == (0.0, 1.0)
 
 
-def test_every_digit_of_the_test_rows_is_named() -> None:
+def test_every_digit_is_named() -> None:
     data = DATASETS["digits"](Request())
-    assert data.test_labels is not None
-    # Each is closest, on average, to the others of its name.
-    averages = torch.stack([data.test[data.test_labels == digit].mean(0) for digit in range(10)])
-    nearest = torch.cdist(data.test[:].flatten(1), averages.flatten(1)).argmin(1)
-    assert float((nearest == data.test_labels).float().mean()) > 0.8
+    for rows, labels in ((data.train, data.train_labels), (data.test, data.test_labels)):
+        assert labels is not None
+        # Each is closest, on average, to the others of its name.
+        averages = torch.stack([rows[labels == digit].mean(0) for digit in range(10)])
+        nearest = torch.cdist(rows[:].flatten(1), averages.flatten(1)).argmin(1)
+        assert float((nearest == labels).float().mean()) > 0.8
 
 
 def test_the_curved_surface_is_always_the_same_rows() -> None:

@@ -24,7 +24,6 @@ def idx(count: int, height: int = 4, width: int = 3, kind: int = 8) -> bytes:
 def folder(path: Path, train: bytes, test: bytes, suffix: str = "") -> Path:
     (path / f"train-images-idx3-ubyte{suffix}").write_bytes(train)
     (path / f"t10k-images-idx3-ubyte{suffix}").write_bytes(test)
-    (path / f"train-labels-idx1-ubyte{suffix}").write_bytes(b"labels are not read")
     return path
 
 
@@ -52,22 +51,28 @@ def labels(*digits: int) -> bytes:
 
 
 @pytest.mark.parametrize(("pack", "suffix"), [(bytes, ""), (gzip.compress, ".gz")])
-def test_labels_beside_the_test_images_are_read_and_do_not_change_the_digest(
+def test_labels_beside_the_images_are_read_and_do_not_change_the_digest(
     tmp_path: Path, pack: Callable[[bytes], bytes], suffix: str
 ) -> None:
     without = load(Request(folder(tmp_path, idx(5), idx(2))))
     (tmp_path / f"t10k-labels-idx1-ubyte{suffix}").write_bytes(pack(labels(7, 3)))
+    (tmp_path / f"train-labels-idx1-ubyte{suffix}").write_bytes(pack(labels(1, 7, 3, 3, 0)))
     data = load(Request(tmp_path))
-    assert without.test_labels is None
+    assert (without.test_labels, without.train_labels) == (None, None)
     assert data.test_labels is not None
+    assert data.train_labels is not None
     assert (data.test_labels.dtype, data.test_labels.tolist()) == (torch.int64, [7, 3])
+    assert data.train_labels.tolist() == [1, 7, 3, 3, 0]
     assert data.digest() == without.digest()
 
 
-def test_labels_that_are_not_as_many_as_the_test_images_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("part", "rows"), [("train", "5 training"), ("t10k", "2 test")])
+def test_labels_that_are_not_as_many_as_the_images_are_refused(
+    tmp_path: Path, part: str, rows: str
+) -> None:
     folder(tmp_path, idx(5), idx(2))
-    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(labels(7, 3, 1))
-    with pytest.raises(DataError, match=r"labels of shape \[3\] for 2 test rows"):
+    (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(labels(7, 3, 1))
+    with pytest.raises(DataError, match=rf"labels of shape \[3\] for {rows} rows"):
         load(Request(tmp_path))
 
 
@@ -132,3 +137,5 @@ def test_the_real_mnist_is_read(mnist_folder: Path) -> None:
     assert data.name == "mnist"
     assert data.test_labels is not None
     assert data.test_labels[:8].tolist() == [7, 2, 1, 0, 4, 1, 4, 9]
+    assert data.train_labels is not None
+    assert data.train_labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]

@@ -97,6 +97,45 @@ def test_images_below_subfolders_are_found_and_other_files_left(tmp_path: Path) 
     assert len(rows_of(read(tmp_path))) == 4
 
 
+def class_of(row: torch.Tensor) -> str:
+    return "dark" if float(row.mean()) < 0.5 else "light"
+
+
+def in_classes(folder: Path, count: int) -> None:
+    for number in range(count):
+        for level, name in ((number, "dark/deep"), (255 - number, "light")):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), level).save(folder / name / f"{number}.png")
+
+
+def test_subfolders_are_classes_that_follow_their_images(tmp_path: Path) -> None:
+    in_classes(tmp_path, 9)
+    data = read(tmp_path)
+    assert data.classes == ("dark", "light")
+    assert "2 classes, by their folders: dark, light" in data.notes
+    assert data.train_labels is not None
+    found = [data.classes[label] for label in data.train_labels.tolist()]
+    assert found == [class_of(row) for row in data.train[:]]
+    assert set(found) == {"dark", "light"}
+    unlabelled = read(tmp_path / "dark").train_labels
+    assert unlabelled is None  # one folder is no class
+
+
+def test_an_image_in_no_subfolder_leaves_all_without_a_class(tmp_path: Path) -> None:
+    in_classes(tmp_path, 3)
+    noise(4, 4).save(tmp_path / "beside.png")
+    data = read(tmp_path, 4, 4)
+    assert (data.classes, data.train_labels) == ((), None)
+
+
+def test_below_train_and_test_are_classes_too(tmp_path: Path) -> None:
+    in_classes(tmp_path / "train", 3)
+    in_classes(tmp_path / "test", 2)
+    data = read(tmp_path)
+    assert data.train_labels is not None
+    assert data.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
 def test_subfolders_train_and_test_are_the_split(tmp_path: Path) -> None:
     for part, count in (("train", 3), ("test", 1)):
         (tmp_path / part).mkdir()

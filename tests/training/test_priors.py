@@ -14,6 +14,7 @@ from training.config import RunConfig
 from training.datasets import Dataset
 from training.errors import ConfigError
 from training.evaluate import estimate
+from training.learned import NOTHING
 from training.objectives import OBJECTIVES, Options, draw
 from training.preparation import build_vae
 from training.prior_fitting import FITTED, with_fitted_prior
@@ -135,7 +136,7 @@ def test_a_published_model_has_its_prior_and_measures_the_same(name: str, tmp_pa
         for weights in vae.prior.parameters():
             weights.add_(0.1)
     found = estimate(vae, x, samples=50)
-    published = publish(Trained("none", config, dataset, vae, (), None), tmp_path)
+    published = publish(Trained("none", config, dataset, vae, (), None, NOTHING), tmp_path)
     checkpoint = load(tmp_path, published)
     assert (checkpoint.prior is not None) == vae.prior.learned
     again = estimate(checkpoint, x, samples=50)  # type: ignore[arg-type]  # it has a likelihood

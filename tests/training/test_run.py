@@ -14,9 +14,10 @@ from PIL import Image
 from model_store import ModelId, StoreNotWritable, load, published, read_manifest
 from tests.training.small import training
 from training.__main__ import main
+from training.datasets import DATASETS, Request
 from training.errors import ConfigError, DataError
 from training.preparation import find_device
-from training.published import How, measure
+from training.published import Given, measure, open_published
 from training.run import run
 
 SHORT = ["epochs=2", "evaluate_every=1", "nll_samples=5"]
@@ -89,6 +90,29 @@ def test_the_published_model_reconstructs_digits_it_never_saw(digits: Path) -> N
     assert float((decoded - rows).abs().mean()) < 0.2
 
 
+def test_a_run_on_labelled_rows_publishes_directions_and_scores(digits: Path) -> None:
+    checkpoint = load(digits / "store", ModelId("digits", 1))
+    named = checkpoint.manifest.directions
+    assert list(named)[:10] == [str(digit) for digit in range(10)]
+    assert len(named) == 10 + 45
+    data = DATASETS["digits"](Request())
+    assert data.test_labels is not None
+    with torch.no_grad():
+        centroids = torch.stack([named[str(digit)].tensor() for digit in range(10)])
+        means = checkpoint.encode(data.test[:])[0]
+        nearest = torch.cdist(means, centroids).argmin(1)
+        moved = means[data.test_labels == 8] + named["3 - 8"].tensor()
+    assert float((nearest == data.test_labels).float().mean()) > 0.6
+    # An edit: what was an 8 is among the 3s.
+    distances = torch.cdist(moved, centroids)
+    assert float((distances[:, 3] < distances[:, 8]).float().mean()) > 0.7
+    scores = checkpoint.manifest.scores
+    assert scores is not None
+    assert scores.rows == len(data.train)
+    recorded = {figure.name: figure.value for figure in checkpoint.manifest.figures}
+    assert scores.quantiles[10] < recorded["negative_elbo"] < scores.quantiles[90]
+
+
 def test_the_manifest_tells_how_it_was_trained_but_not_where(digits: Path) -> None:
     manifest = read_manifest(digits / "store", ModelId("digits", 1))
     facts = manifest.training
@@ -141,23 +165,29 @@ def test_vectors_go_all_the_way(tmp_path: Path) -> None:
     manifest = load(tmp_path, outcome.published).manifest
     assert (manifest.data.kind, manifest.data.shape) == ("vectors", (100,))
     assert "nll_bits" not in {figure.name for figure in manifest.figures}
+    assert not manifest.directions
+    assert manifest.scores is not None
     assert not (tmp_path / "out/samples.png").exists()
 
 
 def test_a_folder_of_colour_images_goes_all_the_way(tmp_path: Path) -> None:
-    (tmp_path / "photos").mkdir()
+    for name in ("day", "night"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(20):
         image = Image.fromarray(rng.integers(0, 256, (20, 30, 3), np.uint8))
-        image.save(tmp_path / "photos" / f"{number}.jpg")
+        image.save(tmp_path / "photos" / ("night" if number % 2 else "day") / f"{number}.jpg")
     given = [f"data={tmp_path / 'photos'}", "size=10,12", "encoder=4,8", "decoder=8,4"]
     where = [f"store={tmp_path}", f"out={tmp_path / 'out'}", "batch_size=8"]
     outcome = run("conv", [*given, *where, *SHORT])
     assert outcome.published == ModelId("conv", 1)
-    assert load(tmp_path, outcome.published).manifest.data.shape == (3, 10, 12)
+    manifest = load(tmp_path, outcome.published).manifest
+    assert manifest.data.shape == (3, 10, 12)
+    assert list(manifest.directions) == ["day", "night", "day - night"]
     # The same photographs, in the form that the model takes without being told.
-    found = measure("conv", tmp_path, How(samples=5, data=tmp_path / "photos"), iter)
-    assert found.same_data
+    opened = open_published("conv", tmp_path, Given(data=tmp_path / "photos"))
+    found = measure(opened, 5, None, iter)
+    assert opened.same_data()
     assert [figure.value for figure in found.figures] == pytest.approx(
         [figure.value for figure in outcome.figures], rel=1e-3
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from training.datasets.dataset import (
     Dataset,
+    Parts,
     Request,
     rows_of,
     split,
@@ -27,14 +28,14 @@ WANTED = (
     "[0, 1]) or of vectors [N, D]"
 )
 PAIRS = (("train", "test"), ("x_train", "x_test"))
-LABELS = ("test_labels", "y_test")
+LABELS = (("train_labels", "y_train"), ("test_labels", "y_test"))
 MOST_CHANNELS = 4
 
 
 def load(request: Request) -> Dataset:
     """Images where the array has three or four dimensions, vectors where it has two."""
     path = wanted_path(request, "arrays", WANTED)
-    read, labels = _read(path, request.room)
+    read, (train_labels, test_labels) = _read(path, request.room)
     arrays = {name: _laid_out(array, f"{path} ({name})") for name, array in read.items()}
     if len({array.shape[1:] for array in arrays.values()}) != 1:
         shapes = " and ".join(str(list(array.shape)) for array in arrays.values())
@@ -44,21 +45,34 @@ def load(request: Request) -> Dataset:
     rows = [
         rows_of(array, kind, f"{path} ({name})", request.room) for name, array in arrays.items()
     ]
-    train, test = rows if len(rows) == 2 else split(rows[0], request, str(path))
-    return Dataset(path.stem, kind, train, test, labels)
+    parts = Parts(rows[0], rows[1]) if len(rows) == 2 else split(rows[0], request, str(path))
+    return Dataset(
+        name=path.stem,
+        kind=kind,
+        train=parts.train,
+        test=parts.test,
+        test_labels=test_labels,
+        train_labels=train_labels,
+        kept=parts.kept,
+    )
 
 
-def _read(path: Path, room: Room) -> tuple[dict[str, Array], Tensor | None]:
-    """The one array of the file, or its pair of training and test arrays, by name; and labels."""
+def _read(path: Path, room: Room) -> tuple[dict[str, Array], list[Tensor | None]]:
+    """The one array of the file, or its pair of training and test arrays, by name; and the labels
+    of both.
+    """
     try:
         if not zipfile.is_zipfile(path):
-            return {"array": np.lib.format.open_memmap(path, mode="r")}, None
+            return {"array": np.lib.format.open_memmap(path, mode="r")}, [None, None]
         with zipfile.ZipFile(path) as archive:
             found = [name.removesuffix(".npy") for name in archive.namelist()]
             names = _names(found, path)
-            labels = [name for name in LABELS if name in set(found) - set(names)]
-            beside = _classes([_member(archive, name, room) for name in labels])
-            return {name: _member(archive, name, room) for name in names}, beside
+            others = set(found) - set(names)
+            labels = [
+                _classes([_member(archive, name, room) for name in known if name in others])
+                for known in LABELS
+            ]
+            return {name: _member(archive, name, room) for name in names}, labels
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(
             f"{path}: cannot be read as {WANTED}, all rows of one size: {error}"

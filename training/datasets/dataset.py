@@ -47,18 +47,28 @@ class Dataset:
     test: Rows
     test_labels: Tensor | None = None
     """The classes of the test rows, [N] int64, where they are known: they colour pictures alone."""
+    train_labels: Tensor | None = None
+    """Those of the training rows: a published model has a direction of each class."""
+    classes: tuple[str, ...] = ()
+    """What the labels 0, 1, … are called, where they have names."""
     columns: tuple[str, ...] = ()
     """The names of a vector's numbers, where they have names."""
     notes: tuple[str, ...] = ()
     """What was decided or left out in reading, a line each."""
+    kept: Tensor | None = None
+    """Where some of the source's rows were held out: which of them each training row is, [N]."""
 
     def __post_init__(self) -> None:
-        """DataError where labels and test rows are not as many."""
-        if self.test_labels is not None and self.test_labels.shape != self.test.shape[:1]:
-            raise DataError(
-                f"{self.name}: labels of shape {list(self.test_labels.shape)} for "
-                f"{len(self.test)} test rows: give one label a row, or none"
-            )
+        """DataError where labels and rows are not as many."""
+        for part, labels, rows in (
+            ("training", self.train_labels, self.train),
+            ("test", self.test_labels, self.test),
+        ):
+            if labels is not None and labels.shape != rows.shape[:1]:
+                raise DataError(
+                    f"{self.name}: labels of shape {list(labels.shape)} for {len(rows)} {part} "
+                    "rows: give one label a row, or none"
+                )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -132,13 +142,23 @@ def _native(array: Array) -> Tensor:
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
 
 
-def split(rows: Rows, request: Request, source: str) -> tuple[Rows, Rows]:
+class Parts(NamedTuple):
+    """Training and test rows."""
+
+    train: Rows
+    test: Rows
+    kept: Tensor | None = None
+    """Which of all rows each training row is, [N], where they were one set."""
+
+
+def split(rows: Rows, request: Request, source: str) -> Parts:
     """Training and test rows: a seeded draw of `held_out` of them, at least one, for testing."""
     if len(rows) < 2:
         raise DataError(f"{source}: {len(rows)} row(s) cannot be split: give at least 2")
     held_out = min(max(1, round(len(rows) * request.held_out)), len(rows) - 1)
     order = torch.randperm(len(rows), generator=stream(request.seed, "held out", 0))
-    return take(rows, order[held_out:]), take(rows, order[:held_out])
+    kept = order[held_out:]
+    return Parts(take(rows, kept), take(rows, order[:held_out]), kept)
 
 
 def wanted_path(request: Request, source: str, what: str) -> Path:

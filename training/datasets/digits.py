@@ -17,6 +17,14 @@ def load(request: Request) -> Dataset:
 
     digits = load_digits()
     pixels = torch.from_numpy(digits.images).float() / 16.0  # [N, 8, 8]
-    train, test = split(scale_pixels(pixels, "digits")[:, None], request, "digits")
-    _, labels = split(torch.from_numpy(digits.target).long(), request, "digits")
-    return Dataset("scikit-learn digits", "image", train, test, labels[:])
+    rows = split(scale_pixels(pixels, "digits")[:, None], request, "digits")
+    labels = split(torch.from_numpy(digits.target).long(), request, "digits")
+    return Dataset(
+        name="scikit-learn digits",
+        kind="image",
+        train=rows.train,
+        test=rows.test,
+        test_labels=labels.test[:],
+        train_labels=labels.train[:],
+        kept=rows.kept,
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
 from training.datasets.gathering import Room
@@ -18,7 +19,6 @@ WANTED = (
     ".gz or not), or one such file"
 )
 PARTS = ("train", "t10k")
-LABELS = "t10k-labels*idx1"
 UNSIGNED_BYTE = 0x08
 GZIP = b"\x1f\x8b"
 
@@ -26,24 +26,28 @@ GZIP = b"\x1f\x8b"
 def load(request: Request) -> Dataset:
     """Grey images; of a single file a part is held out for testing.
 
-    A folder may hold the test images' labels too, t10k-labels-idx1-ubyte.
+    A folder may hold labels too, train-labels-idx1-ubyte and t10k-labels-idx1-ubyte.
     """
     path = wanted_path(request, "idx", WANTED)
-    labels = None
-    if path.is_dir():
-        train, test = (
-            _images(_the_one(path, f"{part}-images*idx3"), request.room) for part in PARTS
+    name = path.resolve().name
+    if path.is_file():
+        parts = split(_images(path, request.room), request, str(path))
+        return Dataset(name, "image", parts.train, parts.test, kept=parts.kept)
+    train, test = (_images(_the_one(path, f"{part}-images*idx3"), request.room) for part in PARTS)
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(
+            f"{path}: training images are {list(train.shape[1:])} and test images "
+            f"{list(test.shape[1:])}: they must agree"
         )
-        if any(path.glob(f"*{LABELS}-ubyte*")):
-            labels = torch.from_numpy(read(_the_one(path, LABELS))).long()
-        if train.shape[1:] != test.shape[1:]:
-            raise DataError(
-                f"{path}: training images are {list(train.shape[1:])} and test images "
-                f"{list(test.shape[1:])}: they must agree"
-            )
-    else:
-        train, test = split(_images(path, request.room), request, str(path))
-    return Dataset(path.resolve().name, "image", train, test, labels)
+    train_labels, test_labels = (_labels(path, f"{part}-labels*idx1") for part in PARTS)
+    return Dataset(name, "image", train, test, test_labels, train_labels)
+
+
+def _labels(folder: Path, what: str) -> Tensor | None:
+    """[N] int64 where there is such a file."""
+    if not any(folder.glob(f"*{what}-ubyte*")):
+        return None
+    return torch.from_numpy(read(_the_one(folder, what))).long()
 
 
 def _the_one(folder: Path, what: str) -> Path:

@@ -1,7 +1,8 @@
 """A folder of image files of any mode and size, brought to one size and number of channels.
 
 With subfolders `train` and `test` these are the split; otherwise all files below the folder are
-taken, and which of them are held out is decided by their content.
+taken, and which of them are held out is decided by their content. Where all files lie in further
+subfolders these are their classes.
 """
 
 import hashlib
@@ -13,9 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.datasets.dataset import Dataset, Request, rows_of, wanted_path
+from training.datasets.dataset import Dataset, Parts, Request, rows_of, wanted_path
 from training.datasets.gathering import gather
 from training.datasets.image_file import SUFFIXES, Look, look, pixels
 from training.datasets.rows import Array, Rows, take
@@ -26,7 +28,7 @@ WANTED = f"a folder of images ({', '.join(sorted(suffix[1:] for suffix in SUFFIX
 MOST_KEPT = 256
 MOST_SIDE = 64
 STEP = 4  # a side that can be halved twice
-NAMED = 5  # so many unreadable files are named
+NAMED = 5  # so many unreadable files, and classes, are named
 
 
 def load(request: Request) -> Dataset:
@@ -36,14 +38,31 @@ def load(request: Request) -> Dataset:
     folders = [path / "train", path / "test"] if divided else [path]
     files = [_files(folder) for folder in folders]
     form, notes = _form(request, [file for part in files for file in part])
-    read = [_Read(part, form, request) for part in files]
+    read = [_Read(part, folder, form, request) for part, folder in zip(files, folders, strict=True)]
     rows = [
         rows_of(part.images, "image", str(folder), request.room)
         for part, folder in zip(read, folders, strict=True)
     ]
     notes += [part.failures for part in read if part.failed]
-    train, test = rows if divided else _split(rows[0], read[0].draws, request.held_out, path)
-    return Dataset(path.resolve().name, "image", train, test, notes=tuple(notes))
+    parts = (
+        Parts(rows[0], rows[1])
+        if divided
+        else _split(rows[0], read[0].draws, request.held_out, path)
+    )
+    classes, labels = _labels(read[0].classes)
+    if classes:
+        named = ", ".join(classes[:NAMED]) + ", …" * (len(classes) > NAMED)
+        notes.append(f"{len(classes)} classes, by their folders: {named}")
+    return Dataset(
+        name=path.resolve().name,
+        kind="image",
+        train=parts.train,
+        test=parts.test,
+        train_labels=labels if labels is None or parts.kept is None else labels[parts.kept],
+        classes=classes,
+        notes=tuple(notes),
+        kept=parts.kept,
+    )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -108,8 +127,10 @@ def _size(looks: list[Look]) -> tuple[tuple[int, int], str]:
 class _Read:
     """The images of some files, and what is to be said about the files."""
 
-    def __init__(self, files: list[Path], form: Form, request: Request) -> None:
-        self.files, self.form = files, form
+    def __init__(self, files: list[Path], folder: Path, form: Form, request: Request) -> None:
+        self.files, self.folder, self.form = files, folder, form
+        self.classes: list[str] = []
+        """Of each image the subfolder that it is in, at any depth; empty in none."""
         self.draws: list[float] = []
         """Of each image a number in [0, 1) that depends on its file's content alone."""
         self.failed: list[str] = []
@@ -135,6 +156,8 @@ class _Read:
                 continue
             first = hashlib.sha256(content).digest()[:8]
             self.draws.append(int.from_bytes(first, "big") / (1 << 64))
+            inside, *rest = file.relative_to(self.folder).parts
+            self.classes.append(inside if rest else "")
             yield image[None]
 
     def _count(self, failure: str) -> None:
@@ -146,7 +169,16 @@ class _Read:
             )
 
 
-def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> tuple[Rows, Rows]:
+def _labels(folders: list[str]) -> tuple[tuple[str, ...], Tensor | None]:
+    """The classes and the number of each image's, [N]; none where a file lies in no subfolder."""
+    names = sorted(set(folders))
+    if "" in names or len(names) == 1:
+        return (), None
+    place = {name: number for number, name in enumerate(names)}
+    return tuple(names), torch.tensor([place[folder] for folder in folders])
+
+
+def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> Parts:
     """Training and test rows in the order of the draws, the files below `held_out` for testing.
 
     So a file stays on its side when others come or it is renamed, and copies are on one side.
@@ -155,4 +187,4 @@ def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> tuple
         raise DataError(f"{path}: {len(rows)} image cannot be split: give at least 2")
     order = torch.tensor(sorted(range(len(draws)), key=draws.__getitem__))
     count = min(max(1, sum(draw < held_out for draw in draws)), len(rows) - 1)
-    return take(rows, order[count:]), take(rows, order[:count])
+    return Parts(take(rows, order[count:]), take(rows, order[:count]), order[count:])

@@ -31,8 +31,10 @@ def load(request: Request) -> Dataset:
     with _naming(path, []):
         names, batches = (_csv if suffix == ".csv" else _parquet)(path, request.columns)
     array = gather(_numbers(batches, names, path), (len(names),), np.float32, request.room)
-    train, test = split(rows_of(array, "vectors", str(path), request.room), request, str(path))
-    return Dataset(path.stem, "vectors", train, test, columns=tuple(names))
+    parts = split(rows_of(array, "vectors", str(path), request.room), request, str(path))
+    return Dataset(
+        path.stem, "vectors", parts.train, parts.test, columns=tuple(names), kept=parts.kept
+    )
 
 
 def _csv(path: Path, columns: tuple[str, ...]) -> tuple[list[str], Batches]:
