@@ -59,6 +59,9 @@ def arrange(images: Levels, sheet: Sheet) -> Levels:
         .transpose(0, 2, 1, 3, 4)
         .reshape(rows * height, sheet.columns * width, channels)
     )
-    if sheet.scale > 1:
-        picture = picture.repeat(sheet.scale, axis=0).repeat(sheet.scale, axis=1)
-    return picture
+    return enlarge(picture, sheet.scale)
+
+
+def enlarge(picture: Levels, scale: int) -> Levels:
+    """Every pixel of `picture` [H, W, …] `scale` × `scale`."""
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1) if scale > 1 else picture

@@ -1,10 +1,10 @@
 """What a format is given to write, and what it gives back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from app.arrays import Levels, Rows
-from app.layout import Sheet
+from app.layout import Sheet, enlarge
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -29,6 +29,12 @@ class Answer(NamedTuple):
     def images(self) -> Levels:
         """The rows of a format that asked for levels."""
         return cast(Levels, self.rows)
+
+    @property
+    def pictures(self) -> Iterator[Levels]:
+        """The same, each as a picture of its own [H', W', C], scaled."""
+        scale = self.head.sheet.scale if self.head.sheet else 1
+        return (enlarge(image, scale) for image in self.images)
 
 
 class PartWriter(Protocol):

@@ -2,11 +2,14 @@
 
 import base64
 import io
+import json
+from zipfile import ZipFile
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from app.errors import BadValue, NotAcceptable
 from app.formats import FORMATS, choose_format, png
@@ -123,3 +126,50 @@ def test_images_of_two_channels_are_numbers_only() -> None:
         check_drawable(1, (2, 8, 8), Sheet(1, 1), 10_000)
     with pytest.raises(BadValue, match=r"2 channels.*send \.npy"):
         read_images([png.encode(np.zeros((8, 8, 1), np.uint8))], (2, 8, 8))
+
+
+def labelled(file: bytes) -> dict[str, object]:
+    """What a PNG says of itself, by a reader that is not ours."""
+    image = Image.open(io.BytesIO(file))
+    image.load()
+    assert isinstance(image, PngImageFile)
+    label: dict[str, object] = json.loads(image.text["latentd"])
+    return label
+
+
+def test_a_png_says_whose_it_is(client: httpx.Client) -> None:
+    one = {"model": "grey@1", "seeds": [7], "row": 0}
+    assert labelled(client.get("/sample?seed=7").content) == one
+    sheet = client.get("/sample?n=5&seed=7").content
+    assert labelled(sheet) == {"model": "grey@1", "seeds": [7], "rows": 5}
+    walk = client.get("/models/grey@2/interpolate?seed=7&seed=9&steps=3").content
+    assert labelled(walk) == {"model": "grey@2", "seeds": [7, 9], "rows": 3}
+    decoded = client.post("/decode", json={"latents": [[0] * 5]}).content
+    assert labelled(decoded) == {"model": "grey@1", "seeds": [], "row": 0}
+
+
+def test_a_png_among_others_says_which_it_is(client: httpx.Client) -> None:
+    url = "/models/colour/sample?n=4&seed=7"
+    body = client.get(f"{url}&format=json").json()
+    files = [base64.b64decode(file) for file in body["images"]]
+    labels = [labelled(file) for file in files]
+    assert labels == [{"model": "colour@1", "seeds": [7], "row": row} for row in range(4)]
+    with ZipFile(io.BytesIO(client.get(f"{url}&format=zip").content)) as archive:
+        assert [archive.read(name) for name in archive.namelist()] == files
+    # The first of many is the one that is drawn alone.
+    assert client.get("/models/colour/sample?seed=7").content == files[0]
+
+
+@pytest.mark.parametrize("model", ["grey", "colour"])
+def test_a_png_with_a_label_is_encoded_as_its_pixels_are(client: httpx.Client, model: str) -> None:
+    drawn = client.get(f"/models/{model}/sample?seed=7").content
+    assert b"latentd" in drawn
+    plain = io.BytesIO()
+    Image.fromarray(np.asarray(Image.open(io.BytesIO(drawn)))).save(plain, "PNG")
+    assert b"latentd" not in plain.getvalue()
+    path, headers = f"/models/{model}/encode", {"Content-Type": "image/png"}
+    answers = [
+        client.post(path, content=file, headers=headers) for file in (drawn, plain.getvalue())
+    ]
+    assert answers[0].status_code == 200
+    assert answers[0].json() == answers[1].json()
