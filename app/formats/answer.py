@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from app.arrays import Levels, Rows
-from app.layout import Sheet, enlarge
+from app.layout import STILL, Motion, Sheet, enlarge
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -17,6 +17,7 @@ class Head(NamedTuple):
     num_rows: int
     row_shape: tuple[int, ...]  # the model's data shape
     sheet: Sheet | None  # how rows are drawn; None where they are not images
+    motion: Motion = STILL  # how they follow each other where they are frames
 
 
 class Answer(NamedTuple):
