@@ -1,10 +1,10 @@
 """What a format is given to write, and what it gives back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
 from app.arrays import Levels, Rows
-from app.layout import Sheet
+from app.layout import STILL, Motion, Sheet, enlarge
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -17,6 +17,7 @@ class Head(NamedTuple):
     num_rows: int
     row_shape: tuple[int, ...]  # the model's data shape
     sheet: Sheet | None  # how rows are drawn; None where they are not images
+    motion: Motion = STILL  # how they follow each other where they are frames
 
 
 class Answer(NamedTuple):
@@ -29,6 +30,12 @@ class Answer(NamedTuple):
     def images(self) -> Levels:
         """The rows of a format that asked for levels."""
         return cast(Levels, self.rows)
+
+    @property
+    def pictures(self) -> Iterator[Levels]:
+        """The same, each as a picture of its own [H', W', C], scaled."""
+        scale = self.head.sheet.scale if self.head.sheet else 1
+        return (enlarge(image, scale) for image in self.images)
 
 
 class PartWriter(Protocol):

@@ -8,7 +8,6 @@ import orjson
 
 from app.formats import png
 from app.formats.answer import Answer, Buffer
-from app.layout import Sheet, arrange
 
 
 def write(answer: Answer) -> Sequence[Buffer]:
@@ -16,10 +15,9 @@ def write(answer: Answer) -> Sequence[Buffer]:
     head = answer.head
     if head.sheet is None:
         return (dump({"model": head.model, "seeds": head.seeds, "rows": answer.rows}),)
-    alone = Sheet(columns=1, scale=head.sheet.scale)
     images = [
-        b64encode(png.encode(arrange(answer.images[row : row + 1], alone))).decode()
-        for row in range(head.num_rows)
+        b64encode(png.encode(picture, png.label(head, row))).decode()
+        for row, picture in enumerate(answer.pictures)
     ]
     return (dump({"model": head.model, "seeds": head.seeds, "images": images}),)
 

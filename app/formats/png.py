@@ -10,21 +10,25 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import orjson
 
 from app.arrays import Levels
-from app.formats.answer import Answer, Buffer
+from app.formats.answer import Answer, Buffer, Head
 from app.layout import Sheet, arrange
 
 try:
     from isal import isal_zlib
 except ImportError:  # no wheel for this platform: zlib's are other bytes, of the same pixels
     COMPRESSOR = "zlib"
+    crc32 = zlib.crc32
 else:
     COMPRESSOR = "isal"
+    crc32 = isal_zlib.crc32  # in a quarter of zlib's time
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOUR_TYPES = {1: 0, 3: 2, 4: 6}  # by channels (PNG specification, section 11.2.1)
 FILTER_SUB = 1
+UINT32 = struct.Struct(">I")
 ONE = Sheet(columns=1, scale=1)
 # ISA-L's level 0 takes a sixth of the time of its level 1 on a single digit, and gives half as many
 # bytes again: cheaper as long as both fit into one packet.
@@ -33,11 +37,31 @@ SMALL = 2048
 
 def write(answer: Answer) -> Sequence[Buffer]:
     """The rows as one contact sheet or strip."""
-    return (encode(arrange(answer.images, answer.head.sheet or ONE)),)
+    picture = arrange(answer.images, answer.head.sheet or ONE)
+    return (encode(picture, label(answer.head)),)
 
 
-def encode(picture: Levels) -> bytes:
+def label(head: Head, row: int | None = None) -> bytes:
+    """A text chunk that says whose picture it is: that of `row`, or of all rows of the answer.
+
+    Its keyword is `latentd`, its text JSON: `model`, `seeds`, and `row` or the number of `rows`.
+    """
+    about: dict[str, object] = {"model": head.model, "seeds": head.seeds}
+    if row is None and head.num_rows > 1:
+        about["rows"] = head.num_rows
+    else:
+        about["row"] = row or 0
+    return chunk(b"tEXt", b"latentd\0" + orjson.dumps(about))
+
+
+def encode(picture: Levels, label: bytes = b"") -> bytes:
     """A PNG file of `picture` [H, W, C], C = 1 (grey), 3 (RGB) or 4 (RGBA)."""
+    height, width, channels = picture.shape
+    return file(head(width, height, channels) + label, compress(picture))
+
+
+def compress(picture: Levels) -> bytes:
+    """The lines of `picture` as its IDAT chunk holds them."""
     height, width, channels = picture.shape
     pixels = picture.reshape(height, width * channels)
     # One byte for the filter before each line, 0 for none: black grounds of grey digits are runs as
@@ -47,31 +71,32 @@ def encode(picture: Levels) -> bytes:
     if channels > 1:
         lines[:, 0] = FILTER_SUB
         lines[:, 1 + channels :] -= pixels[:, :-channels]
-    return file(head(width, height, channels), _compress(lines))
+    return _deflate(lines)
 
 
 def file(head: bytes, data: bytes) -> bytes:
-    """The file of that head, whose compressed lines are `data`."""
-    return b"".join((head, _chunk(b"IDAT", data), END))
+    """The file that begins with `head` and whose compressed lines are `data`."""
+    return b"".join((head, chunk(b"IDAT", data), END))
 
 
 @lru_cache(1024)
 def head(width: int, height: int, channels: int) -> bytes:
     """The signature and the header chunk: 8 bits a channel, not interlaced."""
-    return SIGNATURE + _chunk(
+    return SIGNATURE + chunk(
         b"IHDR", struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
     )
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A length, a name, data, and a checksum of the latter two (section 5.3)."""
     named = kind + data
-    return struct.pack(">I", len(data)) + named + struct.pack(">I", zlib.crc32(named))
+    return b"".join((UINT32.pack(len(data)), named, UINT32.pack(crc32(named))))
 
 
-END = _chunk(b"IEND", b"")
+END = chunk(b"IEND", b"")
 
 
-def _compress(lines: Levels) -> bytes:
+def _deflate(lines: Levels) -> bytes:
     if COMPRESSOR == "isal":
         return isal_zlib.compress(lines.data, 0 if lines.size <= SMALL else 1)
     # Z_RLE looks for runs only: twice as fast as the fastest level, and no larger on such pictures.

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from app.arrays import Rows
 from app.formats import png
 from app.formats.answer import Answer, Buffer, Head
-from app.layout import Sheet, arrange
 
 # Records of PKWARE's APPNOTE.TXT 6.3.10, by their sections.
 LOCAL = struct.Struct("<4s5H3L2H")  # 4.3.7
@@ -76,7 +75,6 @@ class Pictures:
     length: int | None = None
 
     def __init__(self, head: Head) -> None:
-        self._alone = Sheet(columns=1, scale=head.sheet.scale if head.sheet else 1)
         self._head = head
         self._archive = Archive()
 
@@ -86,11 +84,11 @@ class Pictures:
 
     def part(self, rows: Rows) -> Buffer:
         """The next pictures."""
-        images = Answer(self._head, rows).images
         entries = []
-        for row in range(len(images)):
-            picture = png.encode(arrange(images[row : row + 1], self._alone))
-            entries.append(self._archive.entry(b"%06d.png" % self._archive.count, picture))
+        for picture in Answer(self._head, rows).pictures:
+            row = self._archive.count
+            file = png.encode(picture, png.label(self._head, row))
+            entries.append(self._archive.entry(b"%06d.png" % row, file))
         return b"".join(entries)
 
     def end(self) -> Buffer:

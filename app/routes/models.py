@@ -18,7 +18,7 @@ Card = dict[str, JsonValue]
 
 @router.get("/models", summary="What is published and loaded")
 async def list_models(request: Request) -> dict[str, Any]:
-    """Every published version, without its probe; `loaded` ones answer requests."""
+    """Every published version, without its long numbers; `loaded` ones answer requests."""
     state = request.app.state
     service: LatentService = state.service
     cards = await offload(partial(_cards, state.store, service))
@@ -31,7 +31,7 @@ one_model = APIRouter(tags=["models"])
 
 @one_model.get("", summary="One loaded model")
 async def show_model(request: Request) -> Card:
-    """Its manifest, without the probe, and how it runs here."""
+    """Its manifest, without its long numbers, and how it runs here."""
     service: LatentService = request.app.state.service
     loaded = service.find(request.path_params["model"])
     buckets: dict[str, JsonValue] = {
@@ -62,5 +62,6 @@ def _cards(store: Path, service: LatentService) -> list[Card]:
 
 
 def _card(manifest: Manifest, *, loaded: bool) -> Card:
-    facts = manifest.model_dump(mode="json", exclude={"probe"})
-    return {"id": str(manifest.model), "loaded": loaded, **facts}
+    facts = manifest.model_dump(mode="json", exclude={"probe", "directions", "scores"})
+    directions: list[JsonValue] = [*manifest.directions]
+    return {"id": str(manifest.model), "loaded": loaded, **facts, "directions": directions}

@@ -13,12 +13,13 @@ from starlette.types import Scope
 from app import __version__
 from app.answer_cache import AnswerCache, Key
 from app.arrays import Rows
-from app.formats import FORMATS, RENDERER, Answer, Buffer, Format, Head, PartWriter, choose_format
-from app.layout import LayoutName, Sheet, check_drawable, columns_for
+from app.formats import RENDERER, Answer, Buffer, Head, PartWriter
+from app.layout import LayoutName
 from app.memory import Memory
 from app.metrics import Metrics
 from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
-from app.routes.reply import HeaderList, Reply, content_length, headers_of, server_timing
+from app.routes.look import Look, Plan, make_plan
+from app.routes.reply import HeaderList, Reply, content_length, server_timing
 from app.routes.wire_types import Form, Strict
 from app.service import Point, SeedPoint, ServedModel
 from app.settings import Settings
@@ -48,37 +49,6 @@ class Question(NamedTuple):
     key: Strict | None = None
     columns: int | None = None  # of the grid, where the form names none
     headers: tuple[tuple[bytes, bytes], ...] = ()  # what else is to be said of the answer
-
-
-class Look(NamedTuple):
-    """What decides on how an answer looks."""
-
-    model: ServedModel
-    num_rows: int
-    accept: bytes
-    format: str | None
-    layout: LayoutName
-    columns: int | None
-    scale: int
-
-
-class Plan(NamedTuple):
-    """How an answer of that look is made; found out once."""
-
-    name: str  # the format's
-    format: Format
-    sheet: Sheet | None
-    levels: bool  # whether the format takes images as levels
-    headers: HeaderList
-
-    def head(self, model: ServedModel, question: Question) -> Head:
-        """What the format is told before the rows are there."""
-        shape = model.manifest.data.shape
-        return Head(model.id, question.seeds, question.num_rows, shape, self.sheet)
-
-    def num_bytes(self, rows: Rows) -> int:
-        """What writing these rows handles, which decides where it is done."""
-        return rows.nbytes * (self.sheet.scale**2 if self.sheet else 1)
 
 
 class Kept(NamedTuple):
@@ -139,7 +109,7 @@ class RowAnswers:
         """All of the answer at once; `headers` are told how long it took."""
         rows = await question.compute(levels=plan.levels)
         began = time.perf_counter()
-        answer = Answer(plan.head(exchange.model, question), rows)
+        answer = Answer(_head(exchange, question, plan), rows)
         write = partial(plan.format.write, answer)
         body = await offload(write, plan.num_bytes(rows))
         seconds = time.perf_counter() - began
@@ -175,26 +145,14 @@ class RowAnswers:
             layout,
             form.columns or question.columns,
             form.scale,
+            form.fps,
+            form.repeats,
+            form.pingpong,
         )
         num_bytes = len(accept) + len(form.format or "")
-        return self._plans.get(look) or self._plans.keep(look, self._make_plan(look), num_bytes)
-
-    def _make_plan(self, look: Look) -> Plan:
-        model, num_rows, accept, format_name, layout, columns, scale = look
-        data = model.manifest.data
-        images = data.kind == "image"
-        name = choose_format(format_name, accept.decode("latin-1"), images=images)
-        chosen = FORMATS[name]
-        sheet = None
-        if images:
-            sheet = Sheet(columns_for(num_rows, layout, columns), scale)
-            # The service refuses too many rows in its own words.
-            if chosen.levels and num_rows <= self._settings.max_rows:
-                check_drawable(num_rows, data.shape, sheet, self._settings.max_pixels)
-            elif chosen.draws:
-                check_drawable(1, data.shape, Sheet(1, scale), self._settings.max_pixels)
-        headers = [*headers_of(chosen.media_type, model), (b"vary", b"Accept")]
-        return Plan(name, chosen, sheet, chosen.levels and images, headers)
+        return self._plans.get(look) or self._plans.keep(
+            look, make_plan(look, self._settings), num_bytes
+        )
 
     def _cache_control(self, *, pinned: bool) -> tuple[bytes, bytes]:
         if pinned:
@@ -236,7 +194,7 @@ async def _streamed(
     assert plan.format.in_parts is not None
     exchange.service.limits.check("max_streamed_rows", question.num_rows, "samples")
     rows = await _begun(question.stream(levels=plan.levels))
-    writer = plan.format.in_parts(plan.head(exchange.model, question))
+    writer = plan.format.in_parts(_head(exchange, question, plan))
     if writer.length is not None:
         headers.append((b"content-length", b"%d" % writer.length))
     return Reply(200, headers, _written(writer, rows, plan))
@@ -251,6 +209,13 @@ async def _written(
         async for rows in parts:
             yield await offload(partial(writer.part, rows), plan.num_bytes(rows))
     yield await offload(writer.end)
+
+
+def _head(exchange: Exchange, question: Question, plan: Plan) -> Head:
+    """What the format is told before the rows are there."""
+    shape = exchange.model.manifest.data.shape
+    seeds, num_rows = question.seeds, question.num_rows
+    return Head(exchange.model.id, seeds, num_rows, shape, plan.sheet, plan.motion)
 
 
 def _asked(scope: Scope, headers: Mapping[bytes, bytes]) -> Asked:

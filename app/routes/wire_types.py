@@ -12,11 +12,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic.fields import FieldInfo
 
 from app.formats import FORMATS
+from app.layout import STILL
 from app.operations.interpolate import Spacing
 from app.paths import EASINGS, METHODS
 
 # JSON's numbers are exact up to here in every client, and a signed 64-bit column holds it.
 MAX_SEED = 2**53 - 1
+
+# A GIF counts hundredths of a second, and browsers take a single one for ten.
+MAX_FPS = 50
+# A WebP counts in 16 bits how often it is played.
+MAX_REPEATS = 2**16 - 1
 
 Seed = Annotated[
     int, Field(ge=0, le=MAX_SEED, description="any number; the same one, the same answer")
@@ -64,6 +70,18 @@ class Form(Strict):
         None, ge=1, description="columns of the grid; as square as can be where absent"
     )
     scale: int = Field(1, ge=1, le=64, description="every pixel is drawn scale × scale")
+    fps: int = Field(
+        STILL.fps, ge=1, le=MAX_FPS, description="frames that an animation shows in a second"
+    )
+    repeats: int = Field(
+        STILL.repeats,
+        ge=0,
+        le=MAX_REPEATS,
+        description="how many times an animation is played; 0: for ever",
+    )
+    pingpong: bool = Field(
+        STILL.pingpong, description="an animation goes there and back, its ends not doubled"
+    )
 
 
 class SampleRequest(Strict):

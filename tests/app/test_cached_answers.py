@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.formats import FORMATS
 from tests.app.conftest import cache_results, counted
 from tests.app.odd_models import images, publish_odd
 from tests.app.processes import Service, service
@@ -50,6 +51,9 @@ QUESTIONS = [
     "/sample?seed=904&n=2&format=npy",
     "/sample?seed=905&format=safetensors",
     "/sample?seed=906&n=2&format=zip",
+    "/sample?seed=906&n=2&format=webp",
+    "/sample?seed=906&n=2&format=sprite",
+    "/sample?seed=906&n=2&format=gif&fps=3&repeats=2",
     "/interpolate?seed=907&seed=908",
 ]
 
@@ -104,7 +108,7 @@ def test_what_has_no_seed_or_is_posted_is_never_kept(asking: httpx.Client) -> No
 def test_questions_that_differ_never_share_an_answer(asking: httpx.Client) -> None:
     """Each GET, kept or not, gives what a POST, which is never kept, gives."""
     dice = random.Random(0)
-    forms = [("format", name) for name in ("png", "json", "npy", "safetensors", "zip")]
+    forms = [("format", name) for name in FORMATS]
     forms += [("accept", kind) for kind in ("application/json", "application/x-npy", "*/*")]
     asked = [
         (model, seed, n, temperature, form)
@@ -115,7 +119,7 @@ def test_questions_that_differ_never_share_an_answer(asking: httpx.Client) -> No
         for form in forms
     ]
     expected: dict[object, bytes] = {}
-    for question in dice.sample(asked * 3, k=len(asked) * 3):
+    for question in dice.sample(asked * 2, k=len(asked) * 2):
         model, seed, n, temperature, (kind, wish) = question
         form = {"format": wish} if kind == "format" else {}
         headers = {"Accept": wish} if kind == "accept" else {}

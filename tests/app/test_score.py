@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model_store import Capability, DataSpec, Scores
+from model_store import Capability, DataSpec, Scores, TensorRecord
 from tests.app.conftest import problem
 from tests.factories import Kind, draft_of, publish_module
 from tests.serving import running
@@ -56,6 +56,7 @@ class Linear(nn.Module):
 
 VECTORS = DataSpec(kind="vectors", shape=(6,), value_range=None)
 LEARNED: tuple[Capability, ...] = ("log_likelihood", "prior", "prior_log_density")
+DIRECTION = torch.tensor([1.0, -2.0])
 QUANTILES = tuple(np.linspace(0, 200, 101).tolist())
 
 
@@ -71,7 +72,8 @@ def client(tmp_path_factory: pytest.TempPathFactory, module: Linear) -> Iterator
     store.mkdir()
     draft = draft_of("linear", Kind(Linear, VECTORS, (2,), LEARNED), module)
     scores = Scores(quantiles=QUANTILES, rows=10, draws=1, seed=0)
-    publish_module(store, draft.model_copy(update={"scores": scores}), module)
+    known = {"scores": scores, "directions": {"up - down": TensorRecord.of(DIRECTION)}}
+    publish_module(store, draft.model_copy(update=known), module)
     publish_module(store, draft, module)
     with running(store, models="linear@1,linear@2", max_draws=40_000) as client:
         yield client
@@ -149,3 +151,13 @@ def test_a_bad_number_of_draws_is_refused(client: httpx.Client, query: str, word
     body = {"points": [{"seed": 1}]}
     assert words in problem(client.post(f"/score?{query}", json=body), 422)
     assert client.post("/score?k=5", json=body).status_code == 200
+
+
+def test_a_direction_is_listed_by_name_and_added_by_it(client: httpx.Client) -> None:
+    assert client.get("/models/linear@1").json()["directions"] == ["up - down"]
+    terms = [{"latent": [0.5, 0.5]}, {"direction": "up - down", "weight": 0.25}]
+    found = client.post("/models/linear@1/arithmetic", json={"terms": terms}).json()["rows"]
+    there = client.post("/models/linear@1/decode", json={"latents": [[0.75, 0]]}).json()["rows"]
+    assert np.allclose(found, there)
+    unknown = client.post("/models/linear@1/arithmetic", json={"terms": [{"direction": "left"}]})
+    assert "it has up - down" in problem(unknown, 422)

@@ -173,7 +173,7 @@ WORDS = [
     *("png", "PNG", "json", "npy", "zip", "slerp", "linear", "cubic", "a=b", "'", "%0D%0A"),
     *("in", "in_out", "pixel", "even", "yes", "off"),
 ]
-FORM = ["format", "layout", "columns", "scale"]
+FORM = [*Form.model_fields]
 NAMES = {
     "/sample": ["n", "seed", "temperature", *FORM],
     "/interpolate": [*("seed", "steps", "method", "easing", "spacing", "loop", "rows"), *FORM],

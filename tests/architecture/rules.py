@@ -83,6 +83,7 @@ MAY_IMPORT = {
         "app.layout",
         "app.errors",
     ],
+    "app.formats.pillow": ["numpy", "PIL", "app.arrays"],
     "app.images": ["numpy", "PIL", "pyspng", "app.arrays", "app.errors", "app.formats.png"],
     "app.service": ["numpy", "app.arrays", "app.engine", "app.latent_math", "app.errors"],
     "app.operations": [
@@ -124,7 +125,16 @@ MAY_IMPORT = {
 }
 
 # What the endpoints share; an endpoint imports these and no other endpoint.
-SHARED_BY_ROUTES = {"bodies", "exchange", "lean_route", "numbers", "reply", "rows", "wire_types"}
+SHARED_BY_ROUTES = {
+    "bodies",
+    "exchange",
+    "lean_route",
+    "look",
+    "numbers",
+    "reply",
+    "rows",
+    "wire_types",
+}
 
 SINGLE_OWNERS = {
     "torch.jit": {"training.export", "model_store.loading"},
@@ -132,7 +142,12 @@ SINGLE_OWNERS = {
     "torch.distributed": {"training.processes"},
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
-    "PIL": {"app.images", "training.pictures", "training.datasets.image_file"},
+    "PIL": {
+        "app.images",
+        "app.formats.pillow",
+        "training.pictures",
+        "training.datasets.image_file",
+    },
     "pyarrow": {"training.datasets.table"},
     "pyspng": {"app.images"},
     "threading": {"app.engine.batcher", "app.engine.line", "app.server", "app.worker"},

@@ -11,6 +11,7 @@ import pytest
 from fastapi.openapi.utils import get_openapi
 
 from app.error_responses import PROBLEMS, problem_type
+from app.formats import FORMATS
 from app.main import create_app
 from app.metrics import Metrics
 from app.settings import PREFIX, Settings
@@ -66,6 +67,13 @@ def test_every_endpoint_is_documented() -> None:
         if not path.startswith("/models/{model}/")
     }
     assert not gaps(in_code, set(rows("http.md", r"(?:GET|POST) /\S*")))
+
+
+def test_every_format_is_documented_with_its_media_type() -> None:
+    table = rows("http.md", r"[a-z-]+")
+    assert not gaps(set(FORMATS), set(table))
+    for name, form in FORMATS.items():
+        assert table[name].split("|")[0].strip() == f"`{form.media_type}`", name
 
 
 def test_every_problem_is_documented() -> None:
