@@ -17,6 +17,7 @@ from benchmarks.peers.registry import PEERS
 
 README = PROJECT / "README.md"
 IMAGE = PROJECT / "docs" / "images" / "benchmarks.png"
+RESTORATION = PROJECT / "docs" / "images" / "restoration.png"
 RESULTS = PROJECT / "benchmarks" / "results"
 BLOCK = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 CEILINGS = ("decode", "colour")  # workloads that are one decoded row a request
@@ -61,12 +62,29 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, help="appended to; results/DATE-training.jsonl where absent"
     )
 
+    restoring = commands.add_parser("restoration", help="half-hidden digits, by a running service")
+    restoring.set_defaults(command=_restoration)
+    restoring.add_argument("--data", type=Path, required=True, help="MNIST's folder")
+    restoring.add_argument("--url", default="http://127.0.0.1:8000", help="%(default)s")
+    restoring.add_argument("--count", type=int, default=100, help="of test images; %(default)s")
+    restoring.add_argument("--image", type=Path, default=RESTORATION, help="%(default)s")
+
     reporting = commands.add_parser("report", help="the tables and the picture of results files")
     reporting.set_defaults(command=_report)
     reporting.add_argument("files", type=Path, nargs="+")
     reporting.add_argument("--image", type=Path, default=IMAGE, help="%(default)s")
     reporting.add_argument("--readme", action="store_true", help="rewrite the block in README.md")
     return parser
+
+
+def _restoration(given: argparse.Namespace) -> int:
+    from benchmarks import restoration
+    from benchmarks.trials.goals import table
+
+    found = list(restoration.cases(given.url, given.data, given.count))
+    restoration.draw(found, given.image)
+    print(f"{table(restoration.goals(found))}\npicture: {given.image}")
+    return 0
 
 
 def _install(given: argparse.Namespace) -> int:

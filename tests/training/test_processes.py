@@ -52,6 +52,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(weights[1]["averaged"][name], tensor, atol=1e-3, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_for_all_is_said_once(tmp_path: Path) -> None:
     ended = torchrun(
         tmp_path, "-m", "training", "run", "digits", *GIVEN, "out=two", "batch_size=63"

@@ -236,6 +236,7 @@ print(load_data(configure("digits", words)).digest())
 """
 
 
+@pytest.mark.slow  # sixty thousand images, twice
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_the_memory_of_a_streamed_run_does_not_grow_with_its_data(tmp_path: Path) -> None:
     streamed = process(tmp_path, sys.executable, "-c", LARGE, "memory=0.1")

@@ -97,6 +97,7 @@ def test_other_keys_in_the_same_folder_are_refused_by_name(betas: Path) -> None:
         sweep("digits", "beta=0.1,4", words, silent)
 
 
+@pytest.mark.slow  # each of its three processes imports torch
 def test_ctrl_c_says_the_command_that_goes_on_and_it_does(tmp_path: Path) -> None:
     given = ["sweep", "digits", "beta=1,2", *SMALL, "epochs=2000", "out=swept"]
     log = tmp_path / "swept/1.0/log.jsonl"
