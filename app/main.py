@@ -31,6 +31,7 @@ from app.routes import (
     health,
     interpolate,
     models,
+    neighbours,
     plane,
     prometheus,
     reconstruct,
@@ -49,7 +50,7 @@ log = logging.getLogger("latentd")
 
 EXPOSED = [
     *("ETag", HEADER, "Server-Timing"),
-    *("X-Latentd-Dimensions", "X-Latentd-Model", "X-Latentd-Seed"),
+    *("X-Latentd-Dimensions", "X-Latentd-Model", "X-Latentd-Neighbours", "X-Latentd-Seed"),
 ]
 LATENT_SPACE = [
     sample.router,
@@ -59,6 +60,7 @@ LATENT_SPACE = [
     arithmetic.router,
     restore.router,
     score.router,
+    neighbours.router,
     plane.router,
     decode.router,
     encode.router,
@@ -150,7 +152,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         pool = await _load(settings, app.state.store, batcher)
         limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
-        app.state.service = LatentService(pool, batcher, limits)
+        app.state.service = LatentService(pool, batcher, limits, app.state.store)
         for loaded in pool.models:
             _announce(loaded, metrics)
         set_ready(app, ready=True)

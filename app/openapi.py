@@ -40,7 +40,7 @@ PROBLEM = {
 
 IN_ROWS = {
     *("sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "restore"),
-    "decode",
+    *("decode", "neighbours"),
 }
 
 
@@ -117,6 +117,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         "reconstruct": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "traverse": {"point": {"seed": 1}, "dimensions": [0, 1], "steps": 11},
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
+        "neighbours": {"points": [{"seed": 1}], "count": 4},
         "score": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "restore": {"point": {"seed": 1}, "noise": 0.3},
         "decode": {"latents": latents},

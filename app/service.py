@@ -9,6 +9,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,8 @@ from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
 from app.errors import BadValue, LimitExceeded, Overloaded
+from app.neighbour_index import NeighbourIndex, Neighbours, open_index
+from app.worker_threads import offload
 
 # Seconds after which a stream that found the queue full looks again.
 LONGEST_PAUSE = 0.25
@@ -108,7 +112,9 @@ class LatentService:
     alone, uint8 [n, H, W, C]: 0 … 255, as pictures have them.
     """
 
-    def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits) -> None:
+    def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits, store: Path) -> None:
+        self._store = store
+        self._neighbours: dict[ServedModel, NeighbourIndex] = {}
         self._pool = pool
         self._batcher = batcher
         self.limits = limits
@@ -217,6 +223,17 @@ class LatentService:
                 for start in range(0, len(pairs), most)
             ]
         )
+
+    async def neighbours(self, model: ServedModel, z: Floats, count: int) -> Neighbours:
+        """The `count` training rows nearest to each of `z` [n, *latent_shape], the nearest first.
+
+        Reads the model's index when it is asked for the first time.
+        """
+        if model not in self._neighbours:
+            index = await offload(partial(open_index, self._store, model.manifest))
+            self._neighbours[model] = index
+        index = self._neighbours[model]
+        return await offload(partial(index.nearest, z, count))
 
     async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
         """The points' data [P, *data_shape]: as given, or decoded from their latents."""

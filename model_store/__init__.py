@@ -15,7 +15,7 @@ from model_store.errors import (
     StoreNotWritable,
     VersionTaken,
 )
-from model_store.loading import load
+from model_store.loading import load, sound_file
 from model_store.location import ModelId, find, legal_name, published
 from model_store.manifest import (
     Capability,
@@ -63,5 +63,6 @@ __all__ = [
     "published",
     "read_manifest",
     "remove",
+    "sound_file",
     "store_path",
 ]

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from model_store.errors import ModelNotFound, StoreError
-from model_store.loading import load
+from model_store.loading import load, sound_file
 from model_store.location import ModelId, find, published, published_folder
 from model_store.manifest import Manifest, read_manifest
 from model_store.publishing import remove
@@ -104,7 +104,9 @@ def _verify(store: Path, asked: argparse.Namespace) -> int:
 
 def _verify_one(store: Path, model: ModelId) -> int:
     try:
-        load(store, model)
+        manifest = load(store, model).manifest
+        for name in manifest.attachments:
+            sound_file(store, manifest, name)
     except StoreError as error:
         return _fail(error)
     print(f"{model} passes: manifest, digest, archive, operators, contract, probe")

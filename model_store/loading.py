@@ -75,11 +75,16 @@ def load_folder(folder: Path, model: ModelId, device: torch.device = CPU) -> Che
     return checkpoint
 
 
-def sound_file(store: Path, manifest: Manifest) -> Path:
-    """The file of a published module, as it was published; CheckpointRejected("digest") if not."""
-    file = published_folder(store, manifest.model) / MODULE_FILE
+def sound_file(store: Path, manifest: Manifest, name: str = MODULE_FILE) -> Path:
+    """A published version's module or attachment, as it was published.
+
+    CheckpointRejected("digest") where it is not, LookupError where the version has none of the
+    name.
+    """
+    file = published_folder(store, manifest.model) / name
+    record = manifest.file if name == MODULE_FILE else manifest.attachments[name]
     with _rejecting("digest", manifest.model):
-        _check_digest(file, manifest.file)
+        _check_digest(file, record)
     return file
 
 

@@ -5,6 +5,8 @@ Knows shapes and numbers, not what the scripted module does with them.
 
 import json
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -105,7 +107,7 @@ class TrainingFacts(Record):
 
 
 class FileRecord(Record):
-    """Digest and size in bytes of the scripted module's file."""
+    """Digest and size in bytes of a file of the version."""
 
     sha256: Sha256
     size: Annotated[int, Field(ge=1)]
@@ -152,12 +154,24 @@ class Draft(Record):
 
     @model_serializer(mode="wrap")
     def _without_absent_facts(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """A release that knows neither reads the manifests of models that have neither."""
+        """A release that knows none of them reads the manifests of models that have none."""
         fields: dict[str, object] = written(self)
-        for name in ("scores", "directions"):
-            if not getattr(self, name):
+        for name in ("scores", "directions", "attachments"):
+            if not fields.get(name):
                 fields.pop(name, None)
         return fields
+
+
+def legal_attachment(name: str) -> str:
+    """Give the name back, or raise ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}\.npy", name):
+        raise ValueError(
+            f"{name[:80]!r} cannot name an attachment: use a-z, 0-9, _ and end in .npy"
+        )
+    return name
+
+
+AttachmentName = Annotated[str, AfterValidator(legal_attachment)]
 
 
 class Manifest(Draft):
@@ -167,6 +181,8 @@ class Manifest(Draft):
     version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     created: AwareDatetime
     file: FileRecord
+    attachments: Mapping[AttachmentName, FileRecord] = Field(default_factory=dict)
+    """Arrays that lie beside the module, which few ask for; checked by who does."""
     torch: str
 
     @property

@@ -8,10 +8,11 @@ import errno
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -30,7 +31,7 @@ from model_store.location import (
     published_folder,
     version_folder,
 )
-from model_store.manifest import Draft, Manifest, read_manifest
+from model_store.manifest import Draft, Manifest, legal_attachment, read_manifest
 from model_store.scores import Scores
 
 _STORE_ERRORS = frozenset(
@@ -45,14 +46,22 @@ _STORE_ERRORS = frozenset(
         errno.ENOENT,  # the folder was removed, or is one in which nothing can be made
     )
 )
+NOTHING: Mapping[str, Path] = MappingProxyType({})
 _STAGING = ".staging-"
 _DEAD_AFTER_SECONDS = 24 * 3600.0  # no publisher takes a day; what it left behind is litter
 
 
-def publish(draft: Draft, file: Path, store: Path, version: int | None = None) -> ModelId:
+def publish(
+    draft: Draft,
+    file: Path,
+    store: Path,
+    version: int | None = None,
+    attachments: Mapping[str, Path] = NOTHING,
+) -> ModelId:
     """Publish a saved TorchScript archive and give its name and version.
 
-    Without a version the next free one is taken. Raises IllegalName, VersionTaken,
+    `attachments` are `.npy` files to lie beside it, by the name that each gets there. Without a
+    version the next free one is taken. Raises IllegalName, VersionTaken,
     StoreNotWritable, or CheckpointRejected where the checkpoint fails a check of loading; then
     nothing of it is left in the store.
     """
@@ -60,6 +69,9 @@ def publish(draft: Draft, file: Path, store: Path, version: int | None = None) -
     with file.open("rb") as source, _writing(store), _staging_folder(store) as staging:
         model = _wanted(store, draft.name, version)
         copy(source, staging / MODULE_FILE)
+        for name, attachment in attachments.items():
+            with attachment.open("rb") as content:
+                copy(content, staging / legal_attachment(name))
         _write_manifest(draft, model, staging)
         load_folder(staging, model)
         while not _moved_into_place(staging, store, model):
@@ -69,18 +81,23 @@ def publish(draft: Draft, file: Path, store: Path, version: int | None = None) -
 
 
 def publish_again(
-    store: Path, model: ModelId, directions: Directions, scores: Scores | None
+    store: Path,
+    model: ModelId,
+    directions: Directions,
+    scores: Scores | None,
+    attachments: Mapping[str, Path] = NOTHING,
 ) -> ModelId:
     """Publish a version's module once more, under the next free version and with these facts.
 
-    All else that its manifest says stays. Raises ModelNotFound, CheckpointRejected where the
-    published file is damaged, ValueError where the facts break the manifest's rules, and what
-    `publish` raises.
+    All else that its manifest says stays, and so do attachments of other names. Raises
+    ModelNotFound, CheckpointRejected where the published files are damaged, ValueError where the
+    facts break the manifest's rules, and what `publish` raises.
     """
     manifest = read_manifest(store, model)
     said = manifest.model_dump(include=set(Draft.model_fields))
     draft = Draft.model_validate(said | {"directions": directions, "scores": scores})
-    return publish(draft, sound_file(store, manifest), store)
+    kept = {name: sound_file(store, manifest, name) for name in manifest.attachments}
+    return publish(draft, sound_file(store, manifest), store, attachments={**kept, **attachments})
 
 
 def remove(store: Path, model: ModelId) -> None:
@@ -91,7 +108,9 @@ def remove(store: Path, model: ModelId) -> None:
         write(folder / TOMBSTONE_FILE, note)
         # The manifest goes first: from then on nobody finds the version.
         (folder / MANIFEST_FILE).unlink(missing_ok=True)
-        (folder / MODULE_FILE).unlink(missing_ok=True)
+        for file in folder.iterdir():
+            if file.name != TOMBSTONE_FILE:
+                file.unlink(missing_ok=True)
         sync_folder(folder)
 
 
@@ -149,11 +168,13 @@ def _clear_dead_staging(store: Path) -> None:
 
 def _write_manifest(draft: Draft, model: ModelId, staging: Path) -> None:
     """Write the manifest of the module that was copied into the staging folder."""
+    attached = [file for file in staging.iterdir() if file.name not in (MODULE_FILE, MANIFEST_FILE)]
     manifest = Manifest(
         **draft.model_dump(),
         version=model.version,
         created=datetime.now(UTC).replace(microsecond=0),
         file=file_record(staging / MODULE_FILE),
+        attachments={file.name: file_record(file) for file in sorted(attached)},
         torch=str(torch.__version__),
     )
     write(staging / MANIFEST_FILE, manifest.as_json())

@@ -10,6 +10,7 @@ try:
     from training import report
     from training.config import PLACES, RunConfig, as_word
     from training.naming import Labelled, name_directions
+    from training.neighbours import index_rows
     from training.processes import Team, joined
     from training.progress import bar
     from training.published import Given, Opened, measure, open_published
@@ -84,6 +85,16 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(command=_run)
     _add_sweep(commands)
 
+    _add_again(commands)
+
+    names = commands.add_parser("recipes", help="list the recipes and the figures they reach")
+    names.set_defaults(command=_recipes)
+    return parser
+
+
+def _add_again(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """What is done with models that are published already."""
+    plain = argparse.RawDescriptionHelpFormatter
     again = commands.add_parser(
         "evaluate",
         help="measure a published model on test data",
@@ -110,9 +121,18 @@ def _parser() -> argparse.ArgumentParser:
     naming.add_argument("--column", default=None, help="of a .csv file of labels")
     naming.set_defaults(command=_directions)
 
-    names = commands.add_parser("recipes", help="list the recipes and the figures they reach")
-    names.set_defaults(command=_recipes)
-    return parser
+    indexing = commands.add_parser(
+        "neighbours",
+        help="publish training rows beside a model, of which the service finds the nearest",
+        description=(
+            "Publish the model's next version, the same module, with training rows and their\n"
+            "latents beside it. Whoever reads the store reads these rows."
+        ),
+        formatter_class=plain,
+    )
+    _add_published(indexing)
+    indexing.add_argument("--rows", type=_positive, default=60_000, help="at most so many")
+    indexing.set_defaults(command=_neighbours)
 
 
 def _add_published(command: argparse.ArgumentParser) -> None:
@@ -210,6 +230,14 @@ def _directions(chosen: argparse.Namespace, _team: Team) -> None:
     store = chosen.store or store_path()
     named = name_directions(opened, store, labelled, partial(bar, what="encoding rows"))
     print(*named.told, sep="\n")
+    _note_other_data(opened)
+
+
+def _neighbours(chosen: argparse.Namespace, _team: Team) -> None:
+    opened = _opened(chosen)
+    encoding = partial(bar, what="encoding rows")
+    store = chosen.store or store_path()
+    print(*index_rows(opened, store, chosen.rows, encoding).told, sep="\n")
     _note_other_data(opened)
 
 

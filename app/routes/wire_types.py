@@ -217,6 +217,13 @@ class ReconstructQuery(Form):
     rounds: int = Field(1, ge=1, le=64, description="reconstructions of reconstructions")
 
 
+class NeighboursRequest(Strict):
+    """Points, and how many training rows to find for each."""
+
+    points: list[Point] = Field(min_length=1)
+    count: int = Field(8, ge=1, description="training rows for each point")
+
+
 class ScoreQuery(Strict):
     """How well to estimate a score."""
 

@@ -41,6 +41,8 @@ def test_every_example_in_the_documentation_works(client: httpx.Client) -> None:
                     assert not parameter.get("required"), (path, parameter["name"])
             content = operation.get("requestBody", {}).get("content", {})
             body = content.get("application/json", {}).get("example")
+            if path.endswith("/neighbours"):
+                continue  # of models alone that were published with rows
             assert body is not None or not content, path
             answer = client.request(method, path, params=values, json=body)
             assert answer.status_code == 200, (method, path, answer.text)

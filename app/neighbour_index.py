@@ -1,0 +1,72 @@
+"""Training rows that were published beside a model, and which of them lie nearest to a latent.
+
+The only module that knows the library which searches; it is there where it was asked for.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.arrays import Floats, Rows
+from app.errors import BadValue
+from model_store import Manifest, sound_file
+
+LATENTS, ROWS = "neighbour_latents.npy", "neighbour_rows.npy"
+# Below so many questions at once distances are summed one by one, which no other question changes.
+ONE_BY_ONE = 2**31 - 1
+
+
+class Neighbours(NamedTuple):
+    """Of n points the nearest k training rows."""
+
+    places: NDArray[np.int64]
+    """[n, k], counted from 0 in the order in which the rows were published."""
+    distances: NDArray[np.float32]
+    """[n, k]: Euclidean, in latent space; rising."""
+    rows: Rows
+    """[n · k, …]: images as levels [H, W, C], else numbers."""
+
+
+class NeighbourIndex:
+    """The rows on the disk, their latents in memory."""
+
+    def __init__(self, latents: Floats, rows: NDArray[Any]) -> None:
+        try:
+            import faiss  # noqa: PLC0415 - takes long, and few ask for it
+        except ImportError:
+            raise BadValue(
+                "this service was installed without what finds neighbours: have the operator "
+                "install latentd[neighbours]"
+            ) from None
+        faiss.cvar.distance_compute_blas_threshold = ONE_BY_ONE
+        flat = np.ascontiguousarray(latents.reshape(len(latents), -1))
+        self._index = faiss.IndexFlatL2(flat.shape[1])
+        self._index.add(flat)
+        self._rows = rows
+
+    def nearest(self, z: Floats, count: int) -> Neighbours:
+        """The `count` rows nearest to each of `z` [n, *latent_shape], or all that there are."""
+        flat = np.ascontiguousarray(z.reshape(len(z), -1))
+        squares, places = self._index.search(flat, min(count, len(self._rows)))
+        rows = self._rows[places.reshape(-1)]
+        if rows.dtype == np.uint8:
+            rows = rows.transpose(0, 2, 3, 1)
+        return Neighbours(places, np.sqrt(squares), rows)
+
+
+def open_index(store: Path, manifest: Manifest) -> NeighbourIndex:
+    """The index of a published model; BadValue where it has none, StoreError if it is damaged."""
+    if not {LATENTS, ROWS} <= manifest.attachments.keys():
+        raise BadValue(
+            f"{manifest.model} was published without training rows: `python -m training neighbours "
+            f"{manifest.name} --data …` publishes its next version with them"
+        )
+    latents = np.load(sound_file(store, manifest, LATENTS), allow_pickle=False)
+    rows = np.load(sound_file(store, manifest, ROWS), mmap_mode="r", allow_pickle=False)
+    wanted = {"latents": manifest.latent_shape, "rows": manifest.data.shape}
+    for what, array in (("latents", latents), ("rows", rows)):
+        if array.shape != (len(latents), *wanted[what]):
+            raise BadValue(f"{manifest.model}: its neighbours' {what} have another shape than it")
+    return NeighbourIndex(latents, rows)
