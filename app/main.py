@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Path as PathParameter
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from app import __version__, error_responses, openapi
@@ -24,7 +23,16 @@ from app.lane import Lane
 from app.metrics import Metrics
 from app.readiness import end_by_signal, set_ready
 from app.request_record import HEADER, RequestRecord, RequestRecords
-from app.routes import decode, encode, health, interpolate, models, prometheus, sample
+from app.routes import (
+    decode,
+    encode,
+    explorer,
+    health,
+    interpolate,
+    models,
+    prometheus,
+    sample,
+)
 from app.routes.lean_route import LeanRoute
 from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
@@ -100,15 +108,11 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router, prefix="/models/{model}", dependencies=[Depends(_named)])
     app.include_router(health.router)
     app.include_router(prometheus.router)
-    app.add_api_route("/", _front_page, include_in_schema=False)
+    app.include_router(explorer.router)
 
 
 async def _named(model: Annotated[str, PathParameter(description="name or name@version")]) -> None:
     """Declares the path's parameter; `exchange_for` reads it."""
-
-
-async def _front_page() -> Response:
-    return RedirectResponse("/docs")
 
 
 @asynccontextmanager

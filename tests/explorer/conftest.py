@@ -1,0 +1,242 @@
+"""One service and one browser for all tests of the page; each test has a window of its own."""
+
+import re
+import shutil
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
+
+from tests.app.processes import until
+from tests.architecture.sources import ROOT
+from tests.explorer.other_origin import Origin, serving
+from tests.factories import publish_kind
+from tests.serving import running
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+Pixels = NDArray[np.uint8]
+
+# What a canvas shows, or what an image does: width, height and RGBA.
+READ = """node => {
+  const canvas = document.createElement("canvas");
+  canvas.width = node.naturalWidth ?? node.width;
+  canvas.height = node.naturalHeight ?? node.height;
+  const context = canvas.getContext("2d");
+  context.drawImage(node, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  const text = data.reduce((all, level) => all + String.fromCharCode(level), "");
+  return [canvas.width, canvas.height, btoa(text)];
+}"""
+# Another view in the same window; what is there until then is marked.
+GO = """view => {
+  for (const section of document.querySelectorAll("section")) section.classList.add("old");
+  location.hash = view;
+}"""
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """This machine's own Chromium; without one the tests are skipped, saying so."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.skip(f"needs a browser: none of {', '.join(CHROMIUM)} is on the PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def front(browser: Browser) -> Iterator[Origin]:  # noqa: ARG001 - skipped where there is none
+    """Another origin, whose pages may call the service."""
+    with serving() as origin:
+        yield origin
+
+
+@pytest.fixture(scope="package")
+def client(front: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The bundled model, a colour one with a latent map, and one of rows."""
+    store = tmp_path_factory.mktemp("explored") / "store"
+    bundled = ROOT / "model_store" / "published" / "mnist" / "2"
+    shutil.copytree(bundled, store / "mnist" / "2")
+    for kind in ("colour", "rows"):
+        publish_kind(store, kind)
+    # Small batches: each size is proven at the start.
+    settings = {"models": "mnist,colour,rows", "max_batch_rows": 16, "cors_origins": front.url}
+    with running(store, **settings) as client:
+        yield client
+
+
+class Explorer:
+    """The page in a window, and what one sees of it."""
+
+    def __init__(self, context: BrowserContext, client: httpx.Client) -> None:
+        self.page: Page = context.new_page()
+        self.context = context
+        self.client = client
+        self.home = str(client.base_url).rstrip("/") + "/"
+        self.visits = 0
+        self.asked: list[str] = []
+        self.faults: list[str] = []
+        self.refusals_expected = False
+        self.page.set_default_timeout(8000)
+        self.flying = 0  # requests that are not answered yet
+        self.page.on("request", self._begin)
+        self.page.on("requestfinished", self._end)
+        self.page.on("requestfailed", self._end)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", self._hear)
+
+    def _begin(self, request: Request) -> None:
+        self.asked.append(request.url)
+        self.flying += 1
+
+    def _end(self, _: Request) -> None:
+        self.flying -= 1
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # The browser itself notes each answer that is not 200.
+        refusal = message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not (refusal and self.refusals_expected):
+            self.faults.append(message.text)
+
+    def go(self, view: str = "", *, anew: bool = False) -> None:
+        """Go to a view: by its address, which makes all sections anew, or by loading the page."""
+        self.visits += 1
+        if anew or not self.page.url.startswith(self.home):
+            self.page.goto(f"{self.home}?{self.visits}#{view}")
+        else:
+            self.page.evaluate(GO, f"visit={self.visits}&{view}")
+
+    def open(self, view: str = "", *, anew: bool = False) -> "Explorer":
+        """Go to a view and wait until its pictures are there."""
+        self.go(view, anew=anew)
+        for place in ("#samples", "#walk", "#latents"):
+            self.page.locator(f"{place}:not(.old) .request").first.wait_for()
+        return self
+
+    def settle(self) -> None:
+        """Wait until everything asked for is answered and drawn."""
+        calm = 0
+        while calm < 4:
+            self.page.evaluate(
+                "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+            )
+            calm = 0 if self.flying else calm + 1
+
+    def pixels(self, selector: str) -> Pixels:
+        """What the picture at `selector` shows, [H, W, 3]."""
+        width, height, data = self.page.locator(selector).first.evaluate(READ)
+        pixels = np.frombuffer(b64decode(data), np.uint8)
+        return pixels.reshape(height, width, 4)[..., :3]
+
+    def shows(self, selector: str, expected: Pixels) -> None:
+        """Wait until the picture at `selector` is `expected`, level by level."""
+        until(
+            lambda: np.array_equal(self.pixels(selector), expected),
+            lambda: f"{selector} does not show what was expected",
+            8,
+        )
+
+    def view(self) -> str:
+        """The view as the address says it, once it is written."""
+        self.page.wait_for_timeout(200)
+        return self.page.url.partition("#")[2]
+
+    def fault_of(self, section: str, words: str) -> None:
+        """Wait until the section says `words` against what was done."""
+        self.page.locator(f"#{section} [role=alert]", has_text=re.compile(words)).wait_for()
+
+    def draw(self, *points: tuple[float, float]) -> None:
+        """A stroke on the pad through points in parts of its width."""
+        pad = self.page.locator(".pad")
+        pad.scroll_into_view_if_needed()
+        box = pad.bounding_box()
+        assert box is not None
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["width"]) for x, y in points]
+        self.page.mouse.move(*places[0])
+        self.page.mouse.down()
+        for place in places[1:]:
+            self.page.mouse.move(*place, steps=3)
+        self.page.mouse.up()
+        self.settle()
+
+    def answer(self, path: str, body: object = None) -> Pixels:
+        """The service's own picture for a request, [H, W, 3]."""
+        answer = self.client.post(path, json=body) if body else self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return picture(answer.content)
+
+
+def picture(file: bytes) -> Pixels:
+    """A picture file's pixels, [H, W, 3]."""
+    return np.asarray(Image.open(BytesIO(file)).convert("RGB"))
+
+
+def png(pixels: Pixels) -> bytes:
+    """A PNG file of pixels [H, W, 3]."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+Open = Callable[..., Explorer]
+
+
+@pytest.fixture(scope="package")
+def windows(browser: Browser, client: httpx.Client) -> Iterator[Open]:
+    """The window of these settings, made when it is first asked for: to make one takes long."""
+    made: dict[str, Explorer] = {}
+
+    def of(**settings: object) -> Explorer:
+        if repr(settings) not in made:
+            # High enough for all of the page: what is dragged cannot scroll.
+            size = {"width": 1200, "height": 1600}
+            context = browser.new_context(**{"viewport": size, **settings})  # type: ignore[arg-type]
+            made[repr(settings)] = Explorer(context, client)
+        return made[repr(settings)]
+
+    yield of
+    for explorer in made.values():
+        explorer.context.close()
+
+
+@pytest.fixture
+def window(windows: Open) -> Iterator[Open]:
+    """The same for one test, at whose end nothing may be wrong: no error on the console, no request
+    to another host.
+    """
+    used: list[Explorer] = []
+
+    def of(**settings: object) -> Explorer:
+        explorer = windows(**settings)
+        explorer.asked.clear()
+        explorer.faults.clear()
+        explorer.refusals_expected = False
+        used.append(explorer)
+        return explorer
+
+    yield of
+    for explorer in used:
+        assert not explorer.faults
+        elsewhere = [url for url in explorer.asked if not url.startswith(explorer.home)]
+        assert all(url.startswith(("data:", "blob:", "about:")) for url in elsewhere), elsewhere
+
+
+@pytest.fixture
+def explorer(window: Open) -> Explorer:
+    """The page, opened."""
+    return window().open()
