@@ -1,6 +1,6 @@
 // Strokes and pictures to what a model takes: its own size, smooth at the edges.
 
-import { paint } from "./pictures.js";
+import { asCanvas } from "./pictures.js";
 
 // Each of the model's pixels is the mean of a block of drawn ones; so many on a side.
 const fineness = (model) => Math.max(1, Math.min(8, Math.floor(1024 / model.width)));
@@ -24,8 +24,9 @@ export function drawStrokes(context, strokes, place) {
   }
 }
 
-/** A canvas of the model's size: a picture, if there is one, and the strokes upon it. Strokes alone
- * are centred for a model of grey images, as MNIST's digits are: in their box, by their mass. */
+/** A canvas of the model's size: a picture, if there is one, and the strokes upon it; null where
+ * there is neither. Strokes alone are centred for a model of grey images, as MNIST's digits are: in
+ * their box, by their mass. */
 export function asModelInput(model, picture, strokes) {
   if (!strokes.length) return picture;
   const context = fineContext(model);
@@ -77,9 +78,9 @@ function centreOfMass(context) {
   return [x / mass + 0.5, y / mass + 0.5];
 }
 
-/** The middle of a picture, in the model's proportions and of its size. */
+/** The middle of a picture, in the model's proportions and of its size, as a canvas. */
 export function cropped(model, picture) {
-  if (picture.width === model.width && picture.height === model.height) return picture;
+  if (picture.width === model.width && picture.height === model.height) return asCanvas(picture);
   const context = fineContext(model);
   const { width, height } = context.canvas;
   const scale = Math.max(width / picture.width, height / picture.height);
@@ -129,8 +130,7 @@ function shrunk(context, model) {
 
 /** The picture with light and dark exchanged. */
 export function inverted(picture) {
-  const canvas = document.createElement("canvas");
-  paint(canvas, picture);
+  const canvas = asCanvas(picture);
   const context = canvas.getContext("2d");
   context.globalCompositeOperation = "difference";
   context.fillStyle = "#fff";

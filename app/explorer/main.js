@@ -69,8 +69,9 @@ function built(section, model) {
     { id: section.id, "aria-labelledby": `${section.id}-title` },
     el("h2", { id: `${section.id}-title` }, section.title),
     el("p", { class: "lead" }, section.lead),
+    fault,
   );
-  node.append(...section.build(model, (text) => (fault.textContent = text)), fault);
+  node.append(...section.build(model, (text) => (fault.textContent = text)));
   return node;
 }
 
@@ -78,7 +79,7 @@ function kindOf({ data }) {
   const [channels, height, width] = data.shape;
   if (data.kind !== "image") return `rows of ${channels} numbers`;
   const colour = { 1: "grey", 3: "colour", 4: "transparent" }[channels] ?? `${channels}-channel`;
-  return `${colour} images of ${width} × ${height}`;
+  return `${colour} images of ${width}\u00a0×\u00a0${height}`;
 }
 
 function described(card) {

@@ -27,6 +27,13 @@ export function paint(canvas, source) {
   if (source) canvas.getContext("2d").drawImage(source, 0, 0);
 }
 
+/** A copy that is a canvas of its own. */
+export function asCanvas(source) {
+  const canvas = document.createElement("canvas");
+  paint(canvas, source);
+  return canvas;
+}
+
 /** Draw images of one size in rows of `columns`. */
 export function paintSheet(canvas, images, columns) {
   const { width, height } = images[0];

@@ -47,28 +47,31 @@ export function name(text) {
 /** Whether the service knows the point itself, not only a picture of it. */
 export const isExact = (text) => /^(\d+$|z)/.test(text);
 
-/** The picture of a sample: the base64 of its PNG. */
-export async function sampleImage(model, { seed, temperature }) {
-  return (await pictures(request(model, "sample", { seed, temperature })))[0];
+/** The point's picture: the base64 of its PNG. */
+export async function image(model, text) {
+  const point = read(text);
+  if (point.image) return point.image;
+  const asked = point.numbers
+    ? request(model, "decode", {}, { latents: [shaped(point.numbers, model.latent_shape)] })
+    : request(model, "sample", point);
+  return (await pictures(asked))[0];
 }
 
 /** The point as `/interpolate` takes it. A sample at another temperature than 1 has no name of its
  * own there: its picture stands for it. */
 export async function asked(model, text) {
   const point = read(text);
-  if (point.image) return { image: point.image };
   if (point.numbers) return { latent: shaped(point.numbers, model.latent_shape) };
   if (point.temperature === 1) return { seed: point.seed };
-  return { image: await sampleImage(model, point) };
+  return { image: await image(model, text) };
 }
 
 /** The point's numbers; of samples and pictures the mean of the posterior. */
 export async function latent(model, text) {
   const point = read(text);
   if (point.numbers) return point.numbers;
-  const image = point.image ?? (await sampleImage(model, point));
-  const answer = await json(request(model, "encode", {}, { images: [image] }));
-  return answer.mean.flat(Infinity);
+  const images = [await image(model, text)];
+  return (await json(request(model, "encode", {}, { images }))).mean.flat(Infinity);
 }
 
 /** Numbers as nested lists of `shape`, each as short as its float32 allows. */

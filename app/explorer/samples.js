@@ -1,5 +1,5 @@
-// A sheet of samples. Each picture is sample 0 of a seed of its own, because `{"seed": …}` is such a
-// sample: what is carried to another place is then the very same point, not a guess at it.
+// A sheet of samples. Each picture is sample 0 of a seed of its own, because `{"seed": 7}` is such
+// a sample: what is carried to another place is then the very same point, not a guess at it.
 
 import { button, choice, el, field } from "./elements.js";
 import { bitmap, blobOf, dataUrl, paintSheet } from "./pictures.js";
@@ -12,8 +12,8 @@ import { change, state, watch } from "./state.js";
 export const id = "samples";
 export const title = "Samples";
 export const lead =
-  "Random points of the latent space, and the pictures that the decoder draws from them. Drag one " +
-  "into the walk, or choose it and send it.";
+  "Random points of the latent space, and the pictures that the decoder draws from them. Drag " +
+  "one into the walk, or choose it and send it.";
 
 const COUNTS = ["16", "32", "48", "64"];
 const COLUMNS = 8;
@@ -27,8 +27,7 @@ export function build(model, tell) {
     autocomplete: "off",
     onchange: () => change({ seed: seed.value.trim() }),
   });
-  const another = button("Others", () => change({ seed: Math.floor(Math.random() * MANY) }));
-  another.title = "A sheet of other seeds";
+  const another = button("New sheet", () => change({ seed: Math.floor(Math.random() * MANY) }));
   const temperature = el("input", {
     type: "range",
     min: 0,
@@ -49,10 +48,10 @@ export function build(model, tell) {
   const choose = ({ dataset: { point } }) => change({ selected: point, point, varied: "" });
 
   const draw = attempt(tell, async () => {
-    const first = state.seed;
-    const images = await sampled(model, first, Number(state.n), state.temperature);
+    const { seed: first, n, temperature: warmth } = state;
+    const images = await sampled(model, first, n, warmth);
     if (!sheet.isConnected) return; // another view is open by now
-    const texts = images.map((_, i) => points.samplePoint(Number(first) + i, state.temperature));
+    const texts = images.map((_, i) => points.samplePoint(Number(first) + i, warmth));
     sheet.replaceChildren(...images.map((image, i) => tile(image, texts[i])));
     // The same seed stays chosen while the temperature changes; else the first one is.
     const seeds = texts.map((text) => text.split("~")[0]);
@@ -60,7 +59,7 @@ export function build(model, tell) {
     const initial = state.point === "" || state.point === state.selected;
     change({ selected: texts[kept], ...(initial && { point: texts[kept] }) });
     mark();
-    whole.show(lineOfAll(model), [["PNG", `samples_${first}.png`, () => asSheet(images)]]);
+    whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => asSheet(images)]]);
   });
 
   function tile(image, text) {
@@ -133,12 +132,12 @@ export function build(model, tell) {
  * has frames meets each of them. Its points have no temperature; at another than 1 each sample is
  * asked for by itself. */
 async function sampled(model, first, count, temperature) {
-  if (!COUNTS.includes(String(count))) {
+  if (!COUNTS.includes(count)) {
     throw new Refusal(`The address asks for ${count} samples; a sheet has ${COUNTS.join(", ")}.`);
   }
   // The service says best what is wrong with a seed.
   if (!/^\d+$/.test(first)) return pictures(request(model, "sample", { seed: first }));
-  const seeds = Array.from({ length: count }, (_, i) => Number(first) + i);
+  const seeds = Array.from({ length: Number(count) }, (_, i) => Number(first) + i);
   if (Number(temperature) === 1) {
     return pictures(request(model, "interpolate", { seed: seeds, steps: count }));
   }
@@ -147,11 +146,11 @@ async function sampled(model, first, count, temperature) {
 }
 
 /** curl counts from the first seed to the last itself: a file for each picture. */
-function lineOfAll(model) {
-  const last = Number(state.seed) + Number(state.n) - 1;
-  const { temperature } = points.read(points.samplePoint(state.seed, state.temperature));
+function lineOfAll(model, texts) {
+  const [first, last] = [texts[0], texts.at(-1)].map(points.read);
+  const { temperature } = first;
   const asked = request(model, "sample", { seed: "SEEDS", temperature, scale: model.scale });
-  return curl(asked, "'seed_#1.png'").replace("SEEDS", `[${state.seed}-${last}]`);
+  return curl(asked, "'seed_#1.png'").replace("SEEDS", `[${first.seed}-${last.seed}]`);
 }
 
 async function asSheet(images) {

@@ -12,10 +12,10 @@ import { change, state, watch } from "./state.js";
 export const id = "walk";
 export const title = "Walk";
 export const lead =
-  "From one point to another through the points between, each decoded. What is like what lies close " +
-  "together.";
+  "From one point to another through the points between, each decoded. What lies close together " +
+  "looks alike.";
 
-// One more than multiples of 6, so that a walk of one, two or three parts has a frame at each corner.
+// One more than multiples of 6: a walk of one, two or three parts then has a frame at each corner.
 const STEPS = ["13", "31", "61", "121"];
 const METHODS = [
   ["slerp", "along the sphere"],
@@ -53,7 +53,7 @@ export function build(model, tell) {
   const slots = SLOTS.map((name, place) => slot(name, place));
   const line = requestLine(tell);
 
-  const player = makePlayer(show, () => rest());
+  const player = makePlayer(view, show, () => rest());
 
   function start() {
     if (frames.length) player.start(Number(slider.value), frames.length);
@@ -87,13 +87,14 @@ export function build(model, tell) {
     const walk = walkRequest(model, asked, { steps: number, method: way });
     const images = await pictures(walk);
     const fresh = await Promise.all(images.map(bitmap));
+    if (player.playing) rest();
     for (const old of frames) old.close();
     frames = fresh;
     slider.max = frames.length - 1;
     show(Math.min(Number(state.frame), frames.length - 1));
-    const shown = Math.min(STRIP, frames.length);
-    const every = (frames.length - 1) / (shown - 1);
-    paintSheet(strip, Array.from({ length: shown }, (_, i) => frames[Math.round(i * every)]), shown);
+    const every = (frames.length - 1) / (STRIP - 1);
+    const some = Array.from({ length: STRIP }, (_, i) => frames[Math.round(i * every)]);
+    paintSheet(strip, some, STRIP);
     fillSlots(texts, through.length);
     line.show(
       curl(walk, "walk.png"),
@@ -171,8 +172,8 @@ function slot(name, place) {
 }
 
 /** Shows one frame after the other, there and back, until it is stopped. Where one wants less
- * motion: slowly, and once. `ended` is called when it ends by itself. */
-function makePlayer(show, ended) {
+ * motion: slowly, and once; `ended` is called when it ends by itself. It ends with `view`. */
+function makePlayer(view, show, ended) {
   let playing = null;
 
   function start(from, count) {
@@ -182,7 +183,7 @@ function makePlayer(show, ended) {
     const began = performance.now();
     let last = -1;
     const run = (now) => {
-      if (playing !== run) return;
+      if (playing !== run || !view.isConnected) return;
       const step = first + Math.max(0, Math.floor(((now - began) / 1000) * pace));
       if (calm && step >= count) return ended();
       const turn = step % (2 * (count - 1));

@@ -1,9 +1,9 @@
-"""One service and one browser for all tests of the page; each test has a window of its own."""
+"""One service, one browser and one window for all tests of the page."""
 
 import re
 import shutil
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 
 import httpx
@@ -17,6 +17,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Request,
+    ViewportSize,
     sync_playwright,
 )
 
@@ -47,10 +48,15 @@ GO = """view => {
 }"""
 
 
+def chromium() -> str | None:
+    """Where this machine's own browser is, if it has one."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """This machine's own Chromium; without one the tests are skipped, saying so."""
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    """The machine's browser; without one the tests are skipped, saying so."""
+    path = chromium()
     if path is None:
         pytest.skip(f"needs a browser: none of {', '.join(CHROMIUM)} is on the PATH")
     with sync_playwright() as playwright:
@@ -193,50 +199,32 @@ def png(pixels: Pixels) -> bytes:
     return file.getvalue()
 
 
-Open = Callable[..., Explorer]
+# A view of few pictures, which is there soon.
+SMALL = "n=16&steps=13&frame=6"
+SIZE: ViewportSize = {"width": 1100, "height": 700}
 
 
 @pytest.fixture(scope="package")
-def windows(browser: Browser, client: httpx.Client) -> Iterator[Open]:
-    """The window of these settings, made when it is first asked for: to make one takes long."""
-    made: dict[str, Explorer] = {}
-
-    def of(**settings: object) -> Explorer:
-        if repr(settings) not in made:
-            # High enough for all of the page: what is dragged cannot scroll.
-            size = {"width": 1200, "height": 1600}
-            context = browser.new_context(**{"viewport": size, **settings})  # type: ignore[arg-type]
-            made[repr(settings)] = Explorer(context, client)
-        return made[repr(settings)]
-
-    yield of
-    for explorer in made.values():
-        explorer.context.close()
+def window(browser: Browser, client: httpx.Client) -> Iterator[Explorer]:
+    """The one window: to make another for each test would take longer than the test."""
+    context = browser.new_context(viewport=SIZE)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield Explorer(context, client)
+    context.close()
 
 
 @pytest.fixture
-def window(windows: Open) -> Iterator[Open]:
-    """The same for one test, at whose end nothing may be wrong: no error on the console, no request
-    to another host.
+def explorer(window: Explorer) -> Iterator[Explorer]:
+    """The page at SMALL; no error on the console and no request to another host is the test's last
+    condition.
     """
-    used: list[Explorer] = []
-
-    def of(**settings: object) -> Explorer:
-        explorer = windows(**settings)
-        explorer.asked.clear()
-        explorer.faults.clear()
-        explorer.refusals_expected = False
-        used.append(explorer)
-        return explorer
-
-    yield of
-    for explorer in used:
-        assert not explorer.faults
-        elsewhere = [url for url in explorer.asked if not url.startswith(explorer.home)]
-        assert all(url.startswith(("data:", "blob:", "about:")) for url in elsewhere), elsewhere
-
-
-@pytest.fixture
-def explorer(window: Open) -> Explorer:
-    """The page, opened."""
-    return window().open()
+    window.page.set_viewport_size(SIZE)
+    window.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    window.refusals_expected = False
+    window.open(SMALL)
+    window.asked.clear()
+    window.faults.clear()
+    yield window
+    assert not window.faults
+    elsewhere = [url for url in window.asked if not url.startswith(window.home)]
+    assert all(url.startswith(("data:", "blob:", "about:")) for url in elsewhere), elsewhere

@@ -1,15 +1,19 @@
 """axe-core finds nothing on the page, in either light, on a desk or a phone."""
 
+from typing import Literal
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped] # it has none
 
-from tests.explorer.conftest import Open
+from tests.explorer.conftest import Explorer
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
-def test_axe_finds_no_violation(window: Open, scheme: str, width: int) -> None:
-    settings = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}}
-    explorer = window(**settings, reduced_motion="reduce").open()
+def test_axe_finds_no_violation(
+    explorer: Explorer, scheme: Literal["light", "dark"], width: int
+) -> None:
+    explorer.page.set_viewport_size({"width": width, "height": 900})
+    explorer.page.emulate_media(color_scheme=scheme)
     explorer.draw((0.3, 0.3), (0.6, 0.6))
     explorer.page.locator("#drawing .request").wait_for()
     explorer.page.get_by_role("button", name="Undo").click()

@@ -111,6 +111,8 @@ def test_ones_own_picture_is_cropped_and_resized(explorer: Explorer) -> None:
 
 
 def test_a_sample_dragged_onto_the_pad_is_given_as_it_is(explorer: Explorer) -> None:
+    # High enough for both: what is dragged cannot scroll.
+    explorer.page.set_viewport_size({"width": 1100, "height": 1300})
     explorer.page.locator(".sheet img").nth(4).drag_to(explorer.page.locator(".pad"))
     explorer.shows(GIVEN, explorer.answer("/sample?seed=5"))
     explorer.draw((0.5, 0.5), (0.9, 0.5))

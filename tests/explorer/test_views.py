@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from tests.app.processes import until
-from tests.explorer.conftest import Explorer, Open, picture
+from tests.explorer.conftest import SMALL, Explorer, picture
 
 PICTURES = ("#walk .view", "#walk .strip", "#latents .view", ".drawing figure >> nth=1 >> canvas")
 
 
-def test_a_view_that_is_sent_to_someone_opens_the_same(window: Open) -> None:
-    explorer = window().open()
+def test_a_view_that_is_sent_to_someone_opens_the_same(explorer: Explorer) -> None:
     explorer.page.get_by_label("First seed").fill("70")
     explorer.page.get_by_label("First seed").press("Enter")
     explorer.page.get_by_role("slider", name="Temperature").fill("0.7")
@@ -22,20 +21,20 @@ def test_a_view_that_is_sent_to_someone_opens_the_same(window: Open) -> None:
     explorer.page.locator("#drawing .request").wait_for()
     explorer.page.get_by_role("button", name="Walk to seed 75 at temperature 0.7").click()
     explorer.page.locator("#samples").get_by_role("button", name="Corner 1").click()
-    explorer.page.locator("#walk input[type=range]").fill("20")
+    explorer.page.locator("#walk input[type=range]").fill("4")
     explorer.page.get_by_role("slider", name="z2", exact=True).fill("3")
     line = explorer.page.locator("#latents code")
     until(lambda: ",3," in line.inner_text(), lambda: "the latent is not varied")
     view = explorer.view()
     seen = {place: explorer.pixels(place) for place in PICTURES}
-    shown = explorer.page.locator(".sheet img").nth(40).get_attribute("src")
+    shown = explorer.page.locator(".sheet img").nth(10).get_attribute("src")
 
     explorer.open(view, anew=True)
     for place, pixels in seen.items():
         explorer.shows(place, pixels)
-    assert explorer.page.locator(".sheet img").nth(40).get_attribute("src") == shown
+    assert explorer.page.locator(".sheet img").nth(10).get_attribute("src") == shown
     assert explorer.view() == view
-    explorer.page.evaluate("location.hash = 'seed=5'")
+    explorer.page.evaluate("location.hash = 'seed=5&n=16'")
     explorer.shows(".sheet img", explorer.answer("/sample?seed=5"))
 
 
@@ -70,10 +69,10 @@ BAD_VIEWS = {
 def test_a_bad_address_is_said_where_it_shows(explorer: Explorer) -> None:
     explorer.refusals_expected = True
     for view, (place, words) in BAD_VIEWS.items():
-        explorer.go(view)
+        explorer.go(f"{view}&{SMALL}")
         fault = explorer.page.locator(f"{place}:not(.old) [role=alert]", has_text=words)
         fault.first.wait_for()
-    explorer.open(next(iter(BAD_VIEWS)).replace("broken!", "2"))
+    explorer.open(SMALL)
 
 
 def test_a_service_that_does_not_answer_is_said(explorer: Explorer) -> None:
@@ -108,8 +107,7 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
     explorer.shows(".sheet img", explorer.answer("/sample?seed=1"))
 
 
-def test_a_model_of_rows_is_told_apart_in_words(window: Open) -> None:
-    explorer = window()
+def test_a_model_of_rows_is_told_apart_in_words(explorer: Explorer) -> None:
     explorer.go("model=rows@1")
     about = explorer.page.locator("#about")
     about.get_by_text(
@@ -120,7 +118,6 @@ def test_a_model_of_rows_is_told_apart_in_words(window: Open) -> None:
 
 
 def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path: Path) -> None:
-    explorer.page.get_by_label("How many").select_option("16")
     explorer.page.locator(".sheet img").nth(2).click()
     explorer.draw((0.3, 0.3), (0.6, 0.6))
     explorer.page.locator("#drawing .request").wait_for()
@@ -141,20 +138,21 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.shows(".drawing figure >> nth=1 >> canvas", file("reconstruction.png"))
     explorer.shows("#latents .view", file("latent.png"))
     frames = file("walk.png", scale=1)
-    explorer.shows("#walk .view", frames[:, 30 * 28 : 31 * 28])
+    explorer.shows("#walk .view", frames[:, 6 * 28 : 7 * 28])
 
 
-def test_light_and_dark_are_chosen_and_kept(window: Open) -> None:
-    explorer = window(color_scheme="dark").open()
+def test_light_and_dark_are_chosen_and_kept(explorer: Explorer) -> None:
+    explorer.page.emulate_media(color_scheme="dark")
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = explorer.page.evaluate(paper)
     explorer.page.get_by_role("button", name="Light colours").click()
     light = explorer.page.evaluate(paper)
     assert light != dark
-    explorer.open(anew=True)
+    explorer.open(SMALL, anew=True)
     assert explorer.page.evaluate(paper) == light
     explorer.page.get_by_role("button", name="Dark colours").click()
     assert explorer.page.evaluate(paper) == dark
+    explorer.page.evaluate("localStorage.clear(), delete document.documentElement.dataset.theme")
 
 
 def test_the_page_leads_to_the_documentation_and_the_metrics(explorer: Explorer) -> None:
@@ -164,11 +162,11 @@ def test_the_page_leads_to_the_documentation_and_the_metrics(explorer: Explorer)
     assert "latentd_requests_total" in there[1].text
 
 
-def test_it_fits_a_phone(window: Open) -> None:
-    explorer = window(viewport={"width": 360, "height": 740}, has_touch=True).open()
+def test_it_fits_a_phone(explorer: Explorer) -> None:
+    explorer.page.set_viewport_size({"width": 360, "height": 740})
     assert explorer.page.evaluate("document.documentElement.scrollWidth") <= 360
-    explorer.page.locator(".sheet img").nth(9).tap()
-    explorer.page.locator("#samples").get_by_role("button", name="Start").tap()
+    explorer.page.locator(".sheet img").nth(9).click()
+    explorer.page.locator("#samples").get_by_role("button", name="Start").click()
     explorer.shows(".slot canvas", explorer.answer("/sample?seed=10"))
     sizes = explorer.page.locator("button:visible, .sheet img").evaluate_all(
         "all => all.map(node => Math.min(node.offsetWidth, node.offsetHeight))"
@@ -179,6 +177,6 @@ def test_it_fits_a_phone(window: Open) -> None:
 def test_an_image_as_base64_in_the_address_is_the_servers_too(explorer: Explorer) -> None:
     sample = explorer.client.get("/sample?seed=44").content
     point = "i" + b64encode(sample).decode().rstrip("=").replace("+", "-").replace("/", "_")
-    explorer.open(f"walk={point},,,2&frame=0")
+    explorer.open(f"walk={point},,,2&frame=0&n=16&steps=13")
     body = {"points": [{"image": b64encode(sample).decode()}, {"seed": 2}], "steps": 2}
     explorer.shows("#walk .view", explorer.answer("/interpolate", body)[:, :28])
