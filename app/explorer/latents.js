@@ -65,6 +65,7 @@ export function build(model, tell) {
     range.textContent = `${first} – ${last - 1} of ${base.length}`;
     fewer.disabled = first === 0;
     more.disabled = last === base.length;
+    for (const part of [fewer, range, more]) part.hidden = base.length <= SHOWN;
     reset.disabled = !state.varied;
   }
 

@@ -13,6 +13,7 @@ import * as walk from "./walk.js";
 const SECTIONS = [samples, walk, drawing, latents];
 const VIEW_PIXELS = 256; // about as wide a picture is when it is kept as a file
 const DRAWABLE = [1, 3, 4];
+const MANY_PIXELS = 64 * 64; // of images beyond it, one begins with fewer
 
 const chooser = document.getElementById("model");
 const about = document.getElementById("about");
@@ -55,6 +56,10 @@ function show() {
     return;
   }
   about.append(...described(card));
+  const few = width * height > MANY_PIXELS;
+  const n = state.n || (few ? 16 : 48);
+  const steps = state.steps || (few ? 13 : 61);
+  change({ n, steps, frame: state.frame || Math.floor(Number(steps) / 2) });
   const scale = Math.min(64, Math.max(1, Math.floor(VIEW_PIXELS / Math.max(width, height))));
   const model = { ...card, channels, height, width, scale };
   document.body.classList.toggle("coarse", width <= 128);
@@ -107,6 +112,9 @@ chooser.addEventListener("change", () => {
     point: seeds(state.point),
     varied: "",
     first: 0,
+    n: "",
+    steps: "",
+    frame: "",
   });
   tell("");
   show();

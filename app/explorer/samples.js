@@ -16,7 +16,7 @@ export const lead =
   "one into the walk, or choose it and send it.";
 
 const COUNTS = ["16", "32", "48", "64"];
-const COLUMNS = 8;
+const columns = () => (Number(state.n) > 16 ? 8 : 4);
 const MANY = 2 ** 20; // seeds short enough to be read out in class
 
 export function build(model, tell) {
@@ -95,7 +95,7 @@ export function build(model, tell) {
   sheet.addEventListener("keydown", (event) => {
     const tiles = [...sheet.children];
     const place = tiles.indexOf(event.target);
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -COLUMNS, ArrowDown: COLUMNS };
+    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() };
     const to = { Home: 0, End: tiles.length - 1 }[event.key] ?? place + moves[event.key];
     if (!tiles[to]) return;
     event.preventDefault();
@@ -108,6 +108,7 @@ export function build(model, tell) {
     temperature.value = state.temperature;
     shown.textContent = Number(state.temperature).toFixed(2);
     count.value = state.n;
+    sheet.style.setProperty("--columns", columns());
     draw();
   });
   watch(["selected"], () => state.selected && sheet.children.length && mark());
@@ -155,6 +156,6 @@ function lineOfAll(model, texts) {
 
 async function asSheet(images) {
   const canvas = document.createElement("canvas");
-  paintSheet(canvas, await Promise.all(images.map(bitmap)), COLUMNS);
+  paintSheet(canvas, await Promise.all(images.map(bitmap)), columns());
   return blobOf(canvas);
 }

@@ -1,16 +1,16 @@
 // All that makes a view, as texts by name, kept in the address: who opens it sees the same.
 
-/** What a view is where its address does not say. */
+/** What a view is where its address does not say; "" where that depends on the model. */
 const DEFAULTS = {
   model: "", // name@version
   seed: "1", // of the sheet's first sample
-  n: "48",
+  n: "",
   temperature: "1",
   selected: "", // the sheet's chosen sample, a point (points.js)
   walk: "", // the four slots' points, with commas between
-  steps: "61",
+  steps: "",
   method: "slerp",
-  frame: "30",
+  frame: "",
   drawing: "", // a point
   point: "", // the point whose latents are varied
   varied: "", // number:value of each latent that is varied, with commas between

@@ -21,6 +21,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.app.odd_models import images, publish_odd
 from tests.app.processes import until
 from tests.architecture.sources import ROOT
 from tests.explorer.other_origin import Origin, serving
@@ -74,14 +75,15 @@ def front(browser: Browser) -> Iterator[Origin]:  # noqa: ARG001 - skipped where
 
 @pytest.fixture(scope="package")
 def client(front: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """The bundled model, a colour one with a latent map, and one of rows."""
+    """The bundled model, colour ones with a latent map and of another shape, and one of rows."""
     store = tmp_path_factory.mktemp("explored") / "store"
     bundled = ROOT / "model_store" / "published" / "mnist" / "2"
     shutil.copytree(bundled, store / "mnist" / "2")
     for kind in ("colour", "rows"):
         publish_kind(store, kind)
+    publish_odd(store, "wide", images(3, 72, 96))
     # Small batches: each size is proven at the start.
-    settings = {"models": "mnist,colour,rows", "max_batch_rows": 16, "cors_origins": front.url}
+    settings = {"models": "mnist,colour,rows,wide", "max_batch_rows": 16, "cors_origins": front.url}
     with running(store, **settings) as client:
         yield client
 
@@ -99,7 +101,7 @@ class Explorer:
         self.faults: list[str] = []
         self.refusals_expected = False
         self.page.set_default_timeout(8000)
-        self.flying = 0  # requests that are not answered yet
+        self.flying: set[Request] = set()  # requests that are not answered yet
         self.page.on("request", self._begin)
         self.page.on("requestfinished", self._end)
         self.page.on("requestfailed", self._end)
@@ -108,10 +110,10 @@ class Explorer:
 
     def _begin(self, request: Request) -> None:
         self.asked.append(request.url)
-        self.flying += 1
+        self.flying.add(request)
 
-    def _end(self, _: Request) -> None:
-        self.flying -= 1
+    def _end(self, request: Request) -> None:
+        self.flying.discard(request)
 
     def _hear(self, message: ConsoleMessage) -> None:
         # The browser itself notes each answer that is not 200.
@@ -133,6 +135,11 @@ class Explorer:
         for place in ("#samples", "#walk", "#latents"):
             self.page.locator(f"{place}:not(.old) .request").first.wait_for()
         return self
+
+    @property
+    def questions(self) -> list[str]:
+        """The addresses that the page has asked a model at."""
+        return [url for url in self.asked if "/models/" in url]
 
     def settle(self) -> None:
         """Wait until everything asked for is answered and drawn."""

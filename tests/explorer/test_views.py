@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.app.processes import until
-from tests.explorer.conftest import SMALL, Explorer, picture
+from tests.explorer.conftest import SMALL, Explorer, picture, png
 
 PICTURES = ("#walk .view", "#walk .strip", "#latents .view", ".drawing figure >> nth=1 >> canvas")
 
@@ -25,6 +25,7 @@ def test_a_view_that_is_sent_to_someone_opens_the_same(explorer: Explorer) -> No
     explorer.page.get_by_role("slider", name="z2", exact=True).fill("3")
     line = explorer.page.locator("#latents code")
     until(lambda: ",3," in line.inner_text(), lambda: "the latent is not varied")
+    explorer.settle()
     view = explorer.view()
     seen = {place: explorer.pixels(place) for place in PICTURES}
     shown = explorer.page.locator(".sheet img").nth(10).get_attribute("src")
@@ -107,6 +108,20 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
     explorer.shows(".sheet img", explorer.answer("/sample?seed=1"))
 
 
+def test_larger_images_of_any_shape_begin_with_fewer(explorer: Explorer) -> None:
+    explorer.open("model=wide@1")
+    assert explorer.page.locator(".sheet img").count() == 16
+    explorer.shows(".sheet img >> nth=15", explorer.answer("/models/wide/sample?seed=16"))
+    box = explorer.page.locator(".pad").bounding_box()
+    assert box is not None
+    assert abs(box["width"] / box["height"] - 96 / 72) < 0.02
+    photo = np.full((90, 90, 3), (200, 90, 30), np.uint8)
+    file = explorer.page.locator("input[type=file]")
+    file.set_input_files({"name": "photo.png", "mimeType": "image/png", "buffer": png(photo)})
+    explorer.shows(".drawing figure canvas", np.full((72, 96, 3), (200, 90, 30), np.uint8))
+    assert explorer.page.get_by_role("button", name="Latents after these").is_hidden()
+
+
 def test_a_model_of_rows_is_told_apart_in_words(explorer: Explorer) -> None:
     explorer.go("model=rows@1")
     about = explorer.page.locator("#about")
@@ -124,6 +139,7 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.page.locator("#drawing").get_by_role("button", name="Corner 1").click()
     walk = explorer.page.locator("#walk code")
     until(lambda: "image" in walk.inner_text(), lambda: "the drawing is not in the walk")
+    explorer.settle()
     for line in explorer.page.locator("code").all_inner_texts():
         assert line.startswith("curl ")
         quiet = line.replace("curl ", "curl --fail --silent --show-error ")
