@@ -78,7 +78,7 @@ export function build(model, tell) {
   }
 
   receive(pad.node, take, take);
-  carry(given, () => state.drawing);
+  for (const shown of [given, again]) carry(shown, () => state.drawing);
   document.onpaste = ({ clipboardData }) => {
     const pasted = [...clipboardData.files].find(({ type }) => type.startsWith("image/"));
     if (pasted) take(pasted);

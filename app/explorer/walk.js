@@ -2,7 +2,7 @@
 // one moves the slider or lets it play.
 
 import { button, choice, el, field } from "./elements.js";
-import { bitmap, paint, paintSheet } from "./pictures.js";
+import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
 import { attempt, curl, file, pictures, request } from "./service.js";
@@ -126,6 +126,8 @@ export function build(model, tell) {
     }
   });
   watch(["frame"], () => frames.length && !player.playing && show(Number(state.frame)));
+  // The service tells no frame's latent; its picture stands for it.
+  carry(view, () => frames.length && points.picturePoint(base64Of(view)));
   strip.addEventListener("click", (event) => {
     const part = event.offsetX / strip.clientWidth;
     go(Math.round(part * (frames.length - 1)));

@@ -89,6 +89,21 @@ def test_a_drawing_is_walked_to_the_chosen_sample_and_varied(explorer: Explorer)
     explorer.shows("#latents .view", again)
 
 
+def test_any_picture_can_be_dragged_on(explorer: Explorer) -> None:
+    explorer.page.set_viewport_size({"width": 1100, "height": 1400})
+    explorer.draw(*SEVEN)
+    again = explorer.pixels(AGAIN)
+    start, _, _, end = explorer.page.locator(".slot canvas").all()
+    explorer.page.locator(AGAIN).drag_to(end)
+    explorer.shows(".slot >> nth=3 >> canvas", again)
+    end.drag_to(start)
+    explorer.shows(".slot >> nth=0 >> canvas", again)
+    explorer.page.locator("#latents .view").drag_to(end)
+    explorer.shows(".slot >> nth=3 >> canvas", explorer.pixels("#latents .view"))
+    explorer.page.locator("#walk .view").drag_to(explorer.page.locator(".pad"))
+    explorer.shows(GIVEN, explorer.pixels("#walk .view"))
+
+
 def test_the_pad_is_drawn_on_by_keys(explorer: Explorer) -> None:
     explorer.page.locator(".pad").focus()
     keys = ["Space"] + 9 * ["ArrowDown"] + ["Space"] + 5 * ["ArrowLeft"]
