@@ -15,6 +15,7 @@ export const lead =
   "Draw, or drop, paste or choose a picture. The encoder finds its place in the latent space, " +
   "and the decoder draws what it finds there.";
 
+const LONG = 8000; // characters of an address, beyond which mail and chats begin to cut it off
 const EMPTY = "The pad is empty: draw something on it, or give it a picture, first.";
 
 export function build(model, tell) {
@@ -27,6 +28,7 @@ export function build(model, tell) {
   const given = el("canvas", { ...small, "aria-label": "What the encoder is given" });
   const again = el("canvas", { ...small, "aria-label": "The reconstruction" });
   const toSelected = button("", walkToSelected, { class: "main" });
+  const note = el("p", { class: "note" });
   const line = requestLine(tell);
 
   /** A file, or a point: its picture, as what is on the pad. */
@@ -62,6 +64,11 @@ export function build(model, tell) {
       paint(canvas, source);
     }
     line.node.hidden = !output;
+    note.textContent =
+      state.drawing.length > LONG
+        ? `This picture makes the view's address ${Math.round(state.drawing.length / 1000)},000 ` +
+          "characters long; not everything that one sends it with may keep all of them."
+        : "";
   }
 
   /** What is on the pad, or "" and a word about it. */
@@ -113,6 +120,7 @@ export function build(model, tell) {
     ),
     senders(drawn),
     line.node,
+    note,
   ];
 }
 

@@ -115,10 +115,11 @@ def test_larger_images_of_any_shape_begin_with_fewer(explorer: Explorer) -> None
     box = explorer.page.locator(".pad").bounding_box()
     assert box is not None
     assert abs(box["width"] / box["height"] - 96 / 72) < 0.02
-    photo = np.full((90, 90, 3), (200, 90, 30), np.uint8)
+    photo = np.random.default_rng(0).integers(0, 256, (72, 96, 3), np.uint8)
     file = explorer.page.locator("input[type=file]")
     file.set_input_files({"name": "photo.png", "mimeType": "image/png", "buffer": png(photo)})
-    explorer.shows(".drawing figure canvas", np.full((72, 96, 3), (200, 90, 30), np.uint8))
+    explorer.shows(".drawing figure canvas", photo)
+    assert "000 characters long" in explorer.page.locator("#drawing .note").inner_text()
     assert explorer.page.get_by_role("button", name="Latents after these").is_hidden()
 
 
