@@ -11,7 +11,6 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Path as PathParameter
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from app import __version__, error_responses, openapi
@@ -28,6 +27,7 @@ from app.routes import (
     arithmetic,
     decode,
     encode,
+    explorer,
     health,
     interpolate,
     models,
@@ -130,15 +130,11 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router, prefix="/models/{model}", dependencies=[Depends(_named)])
     app.include_router(health.router)
     app.include_router(prometheus.router)
-    app.add_api_route("/", _front_page, include_in_schema=False)
+    app.include_router(explorer.router)
 
 
 async def _named(model: Annotated[str, PathParameter(description="name or name@version")]) -> None:
     """Declares the path's parameter; `exchange_for` reads it."""
-
-
-async def _front_page() -> Response:
-    return RedirectResponse("/docs")
 
 
 @asynccontextmanager

@@ -1,0 +1,93 @@
+// Points of latent space as they stand in the address, and as the service takes them.
+//
+//   12         the sample of seed 12
+//   12~0.7     the same at temperature 0.7
+//   i…         a picture: the base64 of its PNG
+//   z…         a latent: the base64 of its float32 numbers
+
+import { json, pictures, Refusal, request } from "./service.js";
+
+const toUrl = (base64) => base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const fromUrl = (text) =>
+  text.replaceAll("-", "+").replaceAll("_", "/") + "=".repeat(-text.length & 3);
+
+export const samplePoint = (seed, temperature) =>
+  Number(temperature) === 1 ? String(seed) : `${seed}~${Number(temperature)}`;
+
+export const picturePoint = (base64) => `i${toUrl(base64)}`;
+
+export function latentPoint(numbers) {
+  const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
+  return `z${toUrl(btoa(String.fromCharCode(...bytes)))}`;
+}
+
+/** What a point's text says, as {seed, temperature}, {image} or {numbers}; Refusal if nothing. */
+export function read(text) {
+  const [, seed, temperature = "1"] = /^(\d+)(?:~([\d.]+))?$/.exec(text) ?? [];
+  if (seed) return { seed: Number(seed), temperature: Number(temperature) };
+  try {
+    if (text[0] === "i" && atob(fromUrl(text.slice(1)))) return { image: fromUrl(text.slice(1)) };
+    if (text[0] === "z") {
+      const bytes = Uint8Array.from(atob(fromUrl(text.slice(1))), (char) => char.charCodeAt(0));
+      return { numbers: [...new Float32Array(bytes.buffer)] };
+    }
+  } catch {
+    // Said below.
+  }
+  throw new Refusal(`The address holds “${text.slice(0, 20)}” where a point should be.`);
+}
+
+/** A point in words. */
+export function name(text) {
+  if (/^\d+$/.test(text)) return `seed ${text}`;
+  if (/^\d/.test(text)) return `seed ${text.replace("~", " at temperature ")}`;
+  return text[0] === "i" ? "your picture" : "your latent";
+}
+
+/** Whether the service knows the point itself, not only a picture of it. */
+export const isExact = (text) => /^(\d+$|z)/.test(text);
+
+/** The point's picture: the base64 of its PNG. */
+export async function image(model, text) {
+  const point = read(text);
+  if (point.image) return point.image;
+  const asked = point.numbers
+    ? request(model, "decode", {}, { latents: [shaped(point.numbers, model.latent_shape)] })
+    : request(model, "sample", point);
+  return (await pictures(asked))[0];
+}
+
+/** The point as `/interpolate` takes it. A sample at another temperature than 1 has no name of its
+ * own there: its picture stands for it. */
+export async function asked(model, text) {
+  const point = read(text);
+  if (point.numbers) return { latent: shaped(point.numbers, model.latent_shape) };
+  if (point.temperature === 1) return { seed: point.seed };
+  return { image: await image(model, text) };
+}
+
+/** The point's numbers; of samples and pictures the mean of the posterior. */
+export async function latent(model, text) {
+  const point = read(text);
+  if (point.numbers) return point.numbers;
+  const images = [await image(model, text)];
+  return (await json(request(model, "encode", {}, { images }))).mean.flat(Infinity);
+}
+
+/** Numbers as nested lists of `shape`, each as short as its float32 allows. */
+export function shaped(numbers, shape) {
+  if (shape.length === 1) return numbers.map(short);
+  const size = numbers.length / shape[0];
+  return Array.from({ length: shape[0] }, (_, part) =>
+    shaped(numbers.slice(part * size, (part + 1) * size), shape.slice(1)),
+  );
+}
+
+function short(number) {
+  const wanted = Math.fround(number);
+  for (let digits = 3; digits < 9; digits++) {
+    const text = Number(wanted.toPrecision(digits));
+    if (Math.fround(text) === wanted) return text;
+  }
+  return Number(wanted.toPrecision(9));
+}
