@@ -107,7 +107,7 @@ def test_the_python_example_runs(
     for kind, text in BLOCKS:
         if kind == "python":
             (checkout / "example.py").write_text(text.replace(ADDRESS, address))
-            assert run("python example.py", checkout, variables) == "mnist@2\n"
+            assert run("python example.py", checkout, variables) == "mnist@3\n"
     assert picture((checkout / "walk.png").read_bytes()).shape == (28 * 4, 9 * 28 * 4)
 
 
@@ -121,7 +121,7 @@ def test_make_train_publishes_what_make_serve_serves(
     assert process.stderr is not None
     try:
         url = next(found[1] for line in process.stderr if (found := READY.search(line)))
-        assert httpx.get(f"{url}/sample").headers["X-Latentd-Model"] == "mnist@2"
+        assert httpx.get(f"{url}/sample").headers["X-Latentd-Model"] == "mnist@3"
         answer = httpx.get(f"{url}/models/digits/sample?n=16&seed=1")
         assert answer.headers["X-Latentd-Model"] == "digits@1"
         assert answer.headers["Content-Type"] == "image/png"

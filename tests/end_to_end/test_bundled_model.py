@@ -14,13 +14,13 @@ from tests.serving import running
 from training.datasets import idx
 
 STORE = Path(__file__).parents[2] / "model_store" / "published"
-MNIST = ModelId("mnist", 2)
+MNIST = ModelId("mnist", 3)
 PNG = {"Content-Type": "image/png"}
 
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[httpx.Client]:
-    with running(STORE, models="mnist@2") as client:
+    with running(STORE, models="mnist@3") as client:
         yield client
 
 
@@ -57,4 +57,4 @@ def test_real_digits_come_back_from_encode_and_decode(
 def test_the_readmes_first_request_is_a_sheet_of_sixteen(client: httpx.Client) -> None:
     answer = client.get("/sample?n=16&seed=1")
     assert Image.open(io.BytesIO(answer.content)).size == (112, 112)
-    assert answer.headers["X-Latentd-Model"] == "mnist@2"
+    assert answer.headers["X-Latentd-Model"] == "mnist@3"

@@ -77,8 +77,8 @@ def front(browser: Browser) -> Iterator[Origin]:  # noqa: ARG001 - skipped where
 def client(front: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The bundled model, colour ones with a latent map and of another shape, and one of rows."""
     store = tmp_path_factory.mktemp("explored") / "store"
-    bundled = ROOT / "model_store" / "published" / "mnist" / "2"
-    shutil.copytree(bundled, store / "mnist" / "2")
+    bundled = ROOT / "model_store" / "published" / "mnist" / "3"
+    shutil.copytree(bundled, store / "mnist" / "3")
     for kind in ("colour", "rows"):
         publish_kind(store, kind)
     publish_odd(store, "wide", images(3, 72, 96))

@@ -28,7 +28,7 @@ def test_a_listed_origin_walks(browser: Browser, front: Origin, client: httpx.Cl
     page.locator("img").nth(7).wait_for()
     expected = client.get("/interpolate?seed=1&seed=2&steps=8&format=json").json()["images"]
     assert page.evaluate(FRAMES) == expected
-    assert "drawn by mnist@2" in said
+    assert "drawn by mnist@3" in said
     page.close()
 
 

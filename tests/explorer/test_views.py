@@ -104,7 +104,7 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
     line = explorer.page.locator("#latents code")
     until(lambda: "-4" in line.inner_text(), lambda: "the latent is not varied")
     assert line.inner_text().count("[") == 1 + 1 + 2 + 8 + 0  # [[[[…4 rows of 4]…], 2 channels]]
-    explorer.page.get_by_label("Model").select_option("mnist@2")
+    explorer.page.get_by_label("Model").select_option("mnist@3")
     explorer.shows(".sheet img", explorer.answer("/sample?seed=1"))
 
 
