@@ -26,6 +26,7 @@ from app.readiness import end_by_signal, set_ready
 from app.request_record import HEADER, RequestRecord, RequestRecords
 from app.routes import (
     arithmetic,
+    compress,
     decode,
     encode,
     health,
@@ -49,7 +50,8 @@ log = logging.getLogger("latentd")
 
 EXPOSED = [
     *("ETag", HEADER, "Server-Timing"),
-    *("X-Latentd-Dimensions", "X-Latentd-Model", "X-Latentd-Seed"),
+    *("X-Latentd-Bits-Per-Dimension", "X-Latentd-Bytes", "X-Latentd-Dimensions"),
+    *("X-Latentd-Model", "X-Latentd-Seed"),
 ]
 LATENT_SPACE = [
     sample.router,
@@ -59,6 +61,7 @@ LATENT_SPACE = [
     arithmetic.router,
     restore.router,
     score.router,
+    compress.router,
     plane.router,
     decode.router,
     encode.router,
