@@ -28,15 +28,15 @@ class Head(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    model: str
+    model: Annotated[str, Field(max_length=200)]
     """name@version, for people; what counts is `sha256`, the digest of its file."""
-    sha256: str
-    precision: str
-    host: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    precision: Literal["float32", "bfloat16", "float16"]
+    host: Annotated[str, Field(max_length=16)]
     """A digest of what the writer's machine computed for fixed rows."""
     mode: Literal["bernoulli"]
     count: Annotated[int, Field(ge=1)]
-    rows: str
+    rows: Annotated[str, Field(max_length=32)]
     """A digest of the images."""
 
 

@@ -16,7 +16,9 @@ from app.entropy_coder import FARTHEST, Doubles, Stack, Symbols
 REACH = 16  # standard deviations of the prior to either side
 UNIT = FARTHEST / REACH  # buckets of one standard deviation
 SAMPLES = 16_384  # that a mixture is fitted to
-COMPONENTS = 32
+MOST_COMPONENTS = 32
+# Fewer where latents are long: each has D² numbers, to be fitted in seconds to so many samples.
+NUMBERS = 131_072
 ROUNDS = 12
 BLOCK = 64  # rows of one product
 RIDGE = 1e-3
@@ -73,7 +75,9 @@ class Components(NamedTuple):
         for k, (weight, mean, before, deviation) in enumerate(parts):
             apart = u - mean
             standard = (apart - _in_blocks(apart, before.T)) / deviation
-            found[:, k] = np.log(weight / deviation.prod()) - 0.5 * np.square(standard).sum(1)
+            found[:, k] = (
+                np.log(weight) - np.log(deviation).sum() - 0.5 * np.square(standard).sum(1)
+            )
         return found
 
 
@@ -117,13 +121,14 @@ class NormalMixture:
 def _fit(u: Doubles) -> Components:
     """Expectation maximization (Dempster et al. 1977) from the first samples as means."""
     size = u.shape[1]
-    weights, means = np.full(COMPONENTS, 1 / COMPONENTS), u[:COMPONENTS].copy()
-    covariances = np.repeat(np.cov(u.T).reshape(1, size, size), COMPONENTS, 0)
+    count = max(2, min(MOST_COMPONENTS, NUMBERS // size**2))
+    weights, means = np.full(count, 1 / count), u[:count].copy()
+    covariances = np.repeat(np.cov(u.T).reshape(1, size, size), count, 0)
     for _ in range(ROUNDS):
         shares = _shares(_conditionals(weights, means, covariances).log_densities(u))
         totals = shares.sum(0) + RIDGE
         weights, means = totals / totals.sum(), _over_rows(shares, u) / totals[:, None]
-        for k in range(COMPONENTS):
+        for k in range(count):
             apart = u - means[k]
             covariances[k] = _over_rows(apart * shares[:, k : k + 1], apart) / totals[k]
     found = _conditionals(weights, means, covariances)

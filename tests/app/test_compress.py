@@ -132,6 +132,11 @@ def test_a_question_has_one_answer(client: httpx.Client) -> None:
     assert compressed(client, x).content == compressed(client, x).content
 
 
+def test_another_process_reads_it(client: httpx.Client, tight_client: httpx.Client) -> None:
+    x = drawn(client, 8)
+    assert np.array_equal(decompressed(tight_client, compressed(client, x).content), x)
+
+
 def test_grey_is_refused_unless_a_threshold_is_given(client: httpx.Client) -> None:
     x = np.full((1, 1, 8, 8), 0.25, np.float32)
     x[0, 0, 0] = 0.75
