@@ -37,7 +37,7 @@ class Stack:
         if constriction is None:
             raise NotInstalled(
                 "compression needs the package constriction, which is not installed here: have the "
-                "operator install the extra compress (pip install 'latentd[compress]')"
+                "operator install the extra compress (pip install '.[compress]' in the checkout)"
             )
         model = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(words)

@@ -18,7 +18,7 @@ UNIT = FARTHEST / REACH  # buckets of one standard deviation
 SAMPLES = 16_384  # that a mixture is fitted to
 MOST_COMPONENTS = 32
 # Fewer where latents are long: each has D² numbers, to be fitted in seconds to so many samples.
-NUMBERS = 131_072
+NUMBERS = 65_536
 ROUNDS = 12
 BLOCK = 64  # rows of one product
 RIDGE = 1e-3
