@@ -11,7 +11,7 @@ FROM ${BASE_IMAGE} AS dependencies
 # Where torch itself comes from; empty: from wherever pip is configured to look, which gives the
 # CUDA build on Linux unless that place offers another.
 ARG TORCH_INDEX_URL=https://download.pytorch.org/whl/cpu
-# Extras of pyproject.toml, comma-separated.
+# Extras of pyproject.toml, comma-separated: compress, training.
 ARG EXTRAS=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1

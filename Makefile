@@ -22,7 +22,8 @@ $(SETUP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "latentd needs Python 3.11 or newer; name one: make setup PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[training,neighbours,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt \
+		--editable '.[compress,neighbours,training,dev]'
 	@touch $(SETUP)
 
 serve: setup

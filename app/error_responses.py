@@ -40,6 +40,7 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     errors.DeviceFailed: Problem(500, "Device failed"),
     errors.DeviceLost: Problem(503, "Device lost"),
     errors.NotFinite: Problem(500, "Answer not finite"),
+    errors.NotInstalled: Problem(501, "Not installed"),
     errors.Overloaded: Problem(503, "Overloaded"),
     errors.DeadlinePassed: Problem(504, "Deadline passed"),
     # Raised before there is a request; here so that the table is complete.

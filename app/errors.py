@@ -5,6 +5,7 @@
       BadBody    ModelNotServed  Overloaded       (nothing of its own)   NotAcceptable
       UnsupportedBody  BadValue  DeadlinePassed
       NotAcceptable LimitExceeded  DeviceFailed, DeviceLost, NotFinite
+                    NotInstalled
 
 Each is raised where it is found, as itself; `error_responses` alone knows HTTP. A message names the
 value, the limit and the remedy, and never quotes a body. This module knows nothing of HTTP.
@@ -33,6 +34,10 @@ class UnsupportedBody(LatentdError):
 
 class NotAcceptable(LatentdError):
     """The asked form of the answer does not exist for this model."""
+
+
+class NotInstalled(LatentdError):
+    """What was asked for needs a package that is not installed here."""
 
 
 class BadValue(LatentdError):

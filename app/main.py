@@ -25,6 +25,7 @@ from app.readiness import end_by_signal, set_ready
 from app.request_record import HEADER, RequestRecord, RequestRecords
 from app.routes import (
     arithmetic,
+    compress,
     decode,
     encode,
     explorer,
@@ -50,7 +51,8 @@ log = logging.getLogger("latentd")
 
 EXPOSED = [
     *("ETag", HEADER, "Server-Timing"),
-    *("X-Latentd-Dimensions", "X-Latentd-Model", "X-Latentd-Neighbours", "X-Latentd-Seed"),
+    *("X-Latentd-Bits-Per-Dimension", "X-Latentd-Bytes", "X-Latentd-Dimensions"),
+    *("X-Latentd-Model", "X-Latentd-Neighbours", "X-Latentd-Seed"),
 ]
 LATENT_SPACE = [
     sample.router,
@@ -61,6 +63,7 @@ LATENT_SPACE = [
     restore.router,
     score.router,
     neighbours.router,
+    compress.router,
     plane.router,
     decode.router,
     encode.router,

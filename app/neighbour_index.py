@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.arrays import Floats, Rows
-from app.errors import BadValue
+from app.errors import BadValue, NotInstalled
 from model_store import Manifest, sound_file
 
 LATENTS, ROWS = "neighbour_latents.npy", "neighbour_rows.npy"
@@ -36,7 +36,7 @@ class NeighbourIndex:
         try:
             import faiss  # noqa: PLC0415 - takes long, and few ask for it
         except ImportError:
-            raise BadValue(
+            raise NotInstalled(
                 "this service was installed without what finds neighbours: have the operator "
                 "install latentd[neighbours]"
             ) from None

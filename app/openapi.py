@@ -40,7 +40,7 @@ PROBLEM = {
 
 IN_ROWS = {
     *("sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "restore"),
-    *("decode", "neighbours"),
+    *("decode", "decompress", "neighbours"),
 }
 
 
@@ -69,9 +69,9 @@ def _add_examples(schema: dict[str, Any], service: LatentService) -> None:
                     parameter["example"] = str(service.find().model)
                 elif examples := parameter["schema"].pop("examples", None):
                     parameter["example"] = examples[0]
-            if "requestBody" in operation:
-                example = bodies[path.rpartition("/")[2]]
-                operation["requestBody"]["content"]["application/json"]["example"] = example
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content:
+                content["application/json"]["example"] = bodies[path.rpartition("/")[2]]
 
 
 def _add_answers(schema: dict[str, Any]) -> None:
@@ -119,6 +119,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
         "neighbours": {"points": [{"seed": 1}], "count": 4},
         "score": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
+        "compress": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "restore": {"point": {"seed": 1}, "noise": 0.3},
         "decode": {"latents": latents},
         "encode": data,

@@ -69,12 +69,27 @@ def _parser() -> argparse.ArgumentParser:
     restoring.add_argument("--count", type=int, default=100, help="of test images; %(default)s")
     restoring.add_argument("--image", type=Path, default=RESTORATION, help="%(default)s")
 
+    compressing = commands.add_parser("compression", help="binarized digits, by a running service")
+    compressing.set_defaults(command=_compression)
+    compressing.add_argument("--data", type=Path, required=True, help="MNIST's folder")
+    compressing.add_argument("--url", default="http://127.0.0.1:8000", help="%(default)s")
+    compressing.add_argument("--count", type=int, default=1000, help="of test images; %(default)s")
+
     reporting = commands.add_parser("report", help="the tables and the picture of results files")
     reporting.set_defaults(command=_report)
     reporting.add_argument("files", type=Path, nargs="+")
     reporting.add_argument("--image", type=Path, default=IMAGE, help="%(default)s")
     reporting.add_argument("--readme", action="store_true", help="rewrite the block in README.md")
     return parser
+
+
+def _compression(given: argparse.Namespace) -> int:
+    from benchmarks import compression
+    from benchmarks.trials.goals import failed, table
+
+    found = compression.goals(given.url, given.data, given.count)
+    print(table(found))
+    return 1 if failed(found) else 0
 
 
 def _restoration(given: argparse.Namespace) -> int:

@@ -231,6 +231,18 @@ class ScoreQuery(Strict):
     seed: Seed = 0
 
 
+class CompressQuery(Strict):
+    """What is black and what is white."""
+
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="makes what is as bright or brighter white, the rest black",
+        examples=[0.5],
+    )
+
+
 class PointsRequest(Strict):
     """Several points."""
 

@@ -40,6 +40,9 @@ def test_every_example_in_the_documentation_works(client: httpx.Client) -> None:
                 else:
                     assert not parameter.get("required"), (path, parameter["name"])
             content = operation.get("requestBody", {}).get("content", {})
+            if content and "application/json" not in content:
+                assert path.endswith("/decompress")  # whose one example is an answer
+                continue
             body = content.get("application/json", {}).get("example")
             if path.endswith("/neighbours"):
                 continue  # of models alone that were published with rows

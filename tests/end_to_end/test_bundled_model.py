@@ -54,6 +54,17 @@ def test_real_digits_come_back_from_encode_and_decode(
     assert max(differences) < 0.12
 
 
+def test_samples_come_back_from_compress_without_loss(client: httpx.Client) -> None:
+    points = {"points": [{"seed": 1, "index": index} for index in range(20)]}
+    file = client.post("/compress?threshold=0.5", json=points)
+    assert file.status_code == 200, file.text
+    headers = {"Content-Type": file.headers["Content-Type"]}
+    back = client.post("/decompress?format=npy", content=file.content, headers=headers)
+    rows = np.load(io.BytesIO(client.get("/sample?n=20&seed=1&format=npy").content))
+    assert np.array_equal(np.load(io.BytesIO(back.content)), rows >= 0.5)
+    assert len(file.content) < 20 * 50
+
+
 def test_the_readmes_first_request_is_a_sheet_of_sixteen(client: httpx.Client) -> None:
     answer = client.get("/sample?n=16&seed=1")
     assert Image.open(io.BytesIO(answer.content)).size == (112, 112)

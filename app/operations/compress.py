@@ -1,0 +1,187 @@
+"""Images to a file of few bytes and back without loss, by the model itself.
+
+The first image of a file finds no bits on the stack to get back. Pseudo-random words, the same
+ones for every file, lie at its bottom; those of them that were used are in the file, and counted.
+"""
+
+import hashlib
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from app import latent_math
+from app.arrays import Floats, Rows, to_levels
+from app.compressed_file import Compressed, Head
+from app.entropy_coder import Stack, Words
+from app.errors import BadBody, BadValue, DeviceFailed
+from app.latent_codes import SAMPLES, LatentCode, NormalMixture, StandardNormal
+from app.operations.bits_back import BitsBack
+from app.service import LatentService, ServedModel, Ticket
+from app.worker_threads import offload
+
+SEED = 0
+TRIED = 8  # fixed images by which one machine is told from another
+BLACK_OR_WHITE = ("bernoulli", "bernoulli_grey")
+
+
+class Codec(NamedTuple):
+    """What is made ready for a model once."""
+
+    latents: LatentCode
+    host: str
+    """A digest of what the model computes here for fixed images."""
+
+
+class Coded(NamedTuple):
+    """A file, and how many of its bytes are what."""
+
+    file: bytes
+    coded: int
+    """Of the stack."""
+    initial: int
+    """Of the stack's pseudo-random words, which are among those."""
+
+
+_READY: WeakKeyDictionary[ServedModel, Codec] = WeakKeyDictionary()
+
+
+async def compress(service: LatentService, model: ServedModel, x: Floats, ticket: Ticket) -> Coded:
+    """`x` [n, *data_shape] of zeros and ones as a file, which has been read again once."""
+    _check_model(model)
+    if grey := int(((x != 0) & (x != 1)).sum()):
+        raise BadValue(
+            f"{grey} of {x.size} values are neither 0 nor 1 (black nor white), and {model.id} is a "
+            "model of black and white: make the images so, or give a threshold from which on a "
+            "value is white (?threshold=0.5)"
+        )
+    latents, host = await _codec(service, model, ticket)
+    coder = BitsBack(service, model, latents, ticket)
+    initial = _initial(coder.most_bits(len(x)) // 32)
+    stack = Stack(initial)
+    await coder.push(stack, x)
+    words = stack.words()[stack.untouched :]
+    head = Head(
+        model=model.id,
+        sha256=model.manifest.file.sha256,
+        precision=model.precision,
+        host=host,
+        mode="bernoulli",
+        count=len(x),
+        rows=_digest(x),
+    )
+    file = Compressed(head, words)
+    try:
+        await decompress(service, model, file, ticket)
+    except BadBody:
+        raise DeviceFailed(
+            f"{model.id} did not compute the same numbers twice, so what was written could not be "
+            "read again, and is not answered; try again"
+        ) from None
+    return Coded(file.packed(), words.nbytes, initial[stack.untouched :].nbytes)
+
+
+async def decompress(
+    service: LatentService,
+    model: ServedModel,
+    file: Compressed,
+    ticket: Ticket,
+    *,
+    levels: bool = False,
+) -> Rows:
+    """The images [n, *data_shape] of a file; BadValue where another model or machine wrote it."""
+    head = file.head
+    _check_model(model)
+    _check_head(model, head)
+    service.limits.check("max_rows", head.count, "images")
+    latents, host = await _codec(service, model, ticket)
+    if head.host != host:
+        raise BadValue(
+            f"the file was written where {model.id} computes other last digits than here, on "
+            "another processor or device or by other libraries: send it to a service like that"
+        )
+    damaged = BadBody("what is in the file does not decode to the images that it was made of")
+    try:
+        stack = Stack(file.words)
+        x = await BitsBack(service, model, latents, ticket).pop(stack, head.count)
+    except ValueError:
+        raise damaged from None
+    left = stack.words()
+    if _digest(x) != head.rows or not np.array_equal(left, _initial(len(left))):
+        raise damaged
+    return to_levels(x) if levels else x
+
+
+def _check_model(model: ServedModel) -> None:
+    manifest = model.manifest
+    if manifest.data.kind != "image" or manifest.likelihood not in BLACK_OR_WHITE:
+        raise BadValue(
+            f"{model.id} is a model of {manifest.data.kind} with the likelihood "
+            f"{manifest.likelihood}; what can be compressed are images, by models of black and "
+            f"white ({', '.join(BLACK_OR_WHITE)})"
+        )
+    if model.tolerance != 0:
+        raise BadValue(
+            f"{model.id} computes a row here to within {model.tolerance:.2g} alone, depending on "
+            "its batch, so it could not read what it wrote: run it on another device, or with a "
+            "smaller LATENTD_MAX_BATCH_ROWS"
+        )
+
+
+def _check_head(model: ServedModel, head: Head) -> None:
+    sha256 = model.manifest.file.sha256
+    if head.sha256 != sha256:
+        raise BadValue(
+            f"the file was written by {head.model} (checkpoint {head.sha256[:12]}); this is "
+            f"{model.id} (checkpoint {sha256[:12]}): send it to /models/{head.model}/decompress "
+            "where that model is served"
+        )
+    if head.precision != model.precision:
+        raise BadValue(
+            f"the file was written in {head.precision}, and {model.id} computes in "
+            f"{model.precision} here: have the operator set LATENTD_PRECISION={head.precision}"
+        )
+
+
+async def _codec(service: LatentService, model: ServedModel, ticket: Ticket) -> Codec:
+    """For a learned prior, the first call takes some seconds."""
+    if model not in _READY:
+        shape, most = model.manifest.latent_shape, service.limits.max_rows
+        latents: LatentCode = StandardNormal(int(np.prod(shape)))
+        if model.prior:
+            noise = latent_math.row_noise(SEED, SAMPLES, shape)
+            parts = [noise[start : start + most] for start in range(0, SAMPLES, most)]
+            drawn = [await service.from_prior(model, part, ticket) for part in parts]
+            latents = await offload(lambda: NormalMixture(np.concatenate(drawn)))
+            ticket.renew()
+        _READY[model] = Codec(latents, await _host(service, model, latents, ticket))
+    return _READY[model]
+
+
+async def _host(
+    service: LatentService, model: ServedModel, latents: LatentCode, ticket: Ticket
+) -> str:
+    """Over the answers of both networks, bit for bit, and the words that fixed images come to."""
+    z = latent_math.row_noise(
+        SEED, min(TRIED, service.limits.max_rows), model.manifest.latent_shape
+    )
+    p = await service.decode_numbers(model, z, ticket)
+    x = latent_math.binarize(p, SEED)
+    mean, log_var, _ = await service.encode(model, x, ticket)
+    coder = BitsBack(service, model, latents, ticket)
+    stack = Stack(_initial(coder.most_bits(len(x)) // 32))
+    await coder.push(stack, x)
+    seen = hashlib.sha256()
+    for part in (p, mean, log_var, stack.words()):
+        seen.update(part.tobytes())
+    return seen.hexdigest()[:16]
+
+
+def _initial(count: int) -> Words:
+    """Words whose upper part is the same whatever their number."""
+    drawn = np.random.Philox(key=SEED).random_raw(count).astype(np.uint32)
+    return drawn[::-1].copy()
+
+
+def _digest(x: Floats) -> str:
+    return hashlib.sha256(np.packbits(x == 1).tobytes()).hexdigest()[:32]
