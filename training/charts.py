@@ -80,7 +80,8 @@ def rates(nats: Tensor, active: Tensor) -> Figure:
     colours = [BLUE if on else GREY for on in active[order].tolist()]
     axes.bar(places, nats[order].tolist(), color=colours, width=0.8)
     if len(order) <= NAMED:
-        axes.set_xticks(places, [str(number) for number in order.tolist()], fontsize="x-small")
+        names = [str(number) for number in order.tolist()]
+        axes.set_xticks(places, names, fontsize="x-small", rotation=0 if len(order) < 20 else 90)
     else:
         axes.set_xticks([])
     axes.set(xlabel="dimension of the latent", ylabel="nats a row")
