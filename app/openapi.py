@@ -119,6 +119,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
         "neighbours": {"points": [{"seed": 1}], "count": 4},
         "score": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
+        "locate": {"points": [{"seed": 1}, {"seed": 1, "temperature": 0.5}]},
         "compress": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "restore": {"point": {"seed": 1}, "noise": 0.3},
         "decode": {"latents": latents},

@@ -51,10 +51,11 @@ class Posterior(NamedTuple):
 
 
 class SeedPoint(NamedTuple):
-    """The point that a sample of a seed has, the first one where it is not said which."""
+    """The point that a sample of a seed has: the first one, at temperature 1, unless it is said."""
 
     seed: int
     row: int = 0
+    temperature: float = 1.0
 
 
 class LatentPoint(NamedTuple):
@@ -256,9 +257,10 @@ class LatentService:
         data = [place for place, point in enumerate(points) if isinstance(point, DataPoint)]
         for place, point in enumerate(points):
             match point:
-                case SeedPoint(seed, row):
+                case SeedPoint(seed, row, temperature):
                     self.limits.check("max_rows", row + 1, "samples")
-                    latents[place] = latent_math.row_noise(seed, row + 1, shape)[row]
+                    noise = latent_math.row_noise(seed, row + 1, shape)[row]
+                    latents[place] = noise * np.float32(temperature)
                 case LatentPoint(latent):
                     latents[place] = latent
         if seeds:

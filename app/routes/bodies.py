@@ -82,7 +82,7 @@ async def read_points(exchange: Exchange) -> list[ServicePoint]:
 async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     """A point of a walk as the service takes it."""
     if point.seed is not None:
-        return SeedPoint(point.seed, point.index)
+        return SeedPoint(point.seed, point.index, point.temperature)
     if point.image is not None:
         return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
     if point.row is not None:

@@ -109,6 +109,7 @@ class Point(Strict):
 
     seed: Seed | None = None
     index: int = Field(0, ge=0, description="which sample of the seed")
+    temperature: float = Field(1.0, ge=0, le=10, description="of the sample of the seed")
     latent: list[Any] | None = None
     image: str | None = Field(None, description="base64 of a PNG, JPEG or WebP file")
     row: list[Any] | None = Field(None, description="a row, for vector models")
@@ -116,8 +117,8 @@ class Point(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         self._require_one("seed", "latent", "image", "row")
-        if self.index and self.seed is None:
-            raise ValueError("index says which sample of a seed, and no seed is given")
+        if self.seed is None and {"index", "temperature"} & self.model_fields_set:
+            raise ValueError("index and temperature are of a seed's sample, and no seed is given")
         return self
 
     def _require_one(self, *names: str) -> None:

@@ -63,6 +63,26 @@ def test_a_sample_of_a_seed_is_a_point(client: httpx.Client) -> None:
         assert np.array_equal(array(walk)[[0, -1]], samples[[7, 0]])
 
 
+def test_a_sample_at_a_temperature_is_a_point(client: httpx.Client) -> None:
+    for model in ("grey", "bent"):
+        url = f"/models/{model}/sample?seed=9&n=3&temperature=0.5&format=npy"
+        samples = array(client.get(url))
+        points = {"points": [{"seed": 9, "index": row, "temperature": 0.5} for row in range(3)]}
+        located = client.post(f"/models/{model}/locate", json=points).json()
+        assert located.pop("model") == client.get(url).headers["X-Latentd-Model"]
+        again = client.post(f"/models/{model}/decode?format=npy", json=located)
+        assert np.array_equal(array(again), samples)
+
+
+def test_images_lie_at_the_mean_of_their_posterior(client: httpx.Client) -> None:
+    png = client.get("/sample?seed=4").content
+    mean = client.post("/encode", content=png, headers=PNG).json()["mean"]
+    assert client.post("/locate", content=png, headers=PNG).json()["latents"] == mean
+    latent = [[0.5, -1, 0, 2, 0]]
+    located = client.post("/locate", json={"points": [{"latent": latent[0]}]})
+    assert located.json()["latents"] == latent
+
+
 def test_a_traversal_changes_one_number_at_a_time(client: httpx.Client) -> None:
     start = row_noise(5, 1, (5,))[0]
     body = {"point": {"seed": 5}, "dimensions": [3, 1], "steps": 5}
@@ -191,6 +211,7 @@ def test_they_answer_in_every_form(
         ("/reconstruct", {"points": [{"seed": 1}] * 4097}, "at most 4096"),
         ("/reconstruct", {"points": [{"index": 1}]}, "exactly one of"),
         ("/reconstruct", {"points": [{"latent": [0] * 5, "index": 1}]}, "no seed is given"),
+        ("/locate", {"points": [{"latent": [0] * 5, "temperature": 1}]}, "no seed is given"),
         ("/reconstruct", {"points": [{"seed": 1, "index": 4096}]}, "LATENTD_MAX_ROWS"),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [5]}, "the latent has 5"),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [1, 1]}, "named twice"),
