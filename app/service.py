@@ -215,7 +215,11 @@ class LatentService:
             # One makes it ready, whoever else asks meanwhile; nobody's leaving stops that.
             made = self._batcher.call(model.make_densities)
             self._densities[model] = asyncio.ensure_future(made)
-        operation = await asyncio.shield(self._densities[model])
+        try:
+            operation = await asyncio.shield(self._densities[model])
+        except Exception:
+            self._densities.pop(model, None)  # the next one may find memory for it
+            raise
         pairs = np.concatenate([x.reshape(len(x), -1), z.reshape(len(z), -1)], axis=1)
         most = self.limits.max_rows
         return np.concatenate(
@@ -253,22 +257,29 @@ class LatentService:
         """The points' latents [P, *latent_shape]; each operation is asked once, for all of them."""
         shape = model.manifest.latent_shape
         latents: Floats = np.empty((len(points), *shape), np.float32)
-        seeds = [place for place, point in enumerate(points) if isinstance(point, SeedPoint)]
+        drawn = {place: point for place, point in enumerate(points) if isinstance(point, SeedPoint)}
         data = [place for place, point in enumerate(points) if isinstance(point, DataPoint)]
         for place, point in enumerate(points):
-            match point:
-                case SeedPoint(seed, row, temperature):
-                    self.limits.check("max_rows", row + 1, "samples")
-                    noise = latent_math.row_noise(seed, row + 1, shape)[row]
-                    latents[place] = noise * np.float32(temperature)
-                case LatentPoint(latent):
-                    latents[place] = latent
-        if seeds:
-            latents[seeds] = await self.from_prior(model, latents[seeds], ticket)
+            if isinstance(point, LatentPoint):
+                latents[place] = point.latent
+        if drawn:
+            noise = self._noise_of([*drawn.values()], shape)
+            latents[[*drawn]] = await self.from_prior(model, noise, ticket)
         if data:
             x = np.stack([point.x for point in points if isinstance(point, DataPoint)])
             latents[data] = (await self._run(model.encode, x, ticket))[:, 0]
         return latents
+
+    def _noise_of(self, points: Sequence[SeedPoint], shape: tuple[int, ...]) -> Floats:
+        """[n, *shape]; each seed is drawn from once, as far as its last row that is asked for."""
+        lasts: dict[int, int] = {}
+        for point in points:
+            lasts[point.seed] = max(point.row, lasts.get(point.seed, 0))
+        self.limits.check("max_rows", sum(lasts.values()) + len(lasts), "samples of seeds")
+        rows = {seed: latent_math.row_noise(seed, last + 1, shape) for seed, last in lasts.items()}
+        return np.stack(
+            [rows[point.seed][point.row] * np.float32(point.temperature) for point in points]
+        )
 
     async def from_prior(self, model: ServedModel, noise: Floats, ticket: Ticket) -> Floats:
         """The latents of `noise` [n, *latent_shape] from N(0, I), by the model's prior."""

@@ -213,6 +213,11 @@ def test_they_answer_in_every_form(
         ("/reconstruct", {"points": [{"latent": [0] * 5, "index": 1}]}, "no seed is given"),
         ("/locate", {"points": [{"latent": [0] * 5, "temperature": 1}]}, "no seed is given"),
         ("/reconstruct", {"points": [{"seed": 1, "index": 4096}]}, "LATENTD_MAX_ROWS"),
+        (
+            "/reconstruct",
+            {"points": [{"seed": seed, "index": 4000} for seed in range(50)]},
+            "200050 samples of seeds: one request may have at most 4096",
+        ),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [5]}, "the latent has 5"),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [1, 1]}, "named twice"),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [0], "steps": 5000}, "at most 4096"),
