@@ -14,7 +14,7 @@ const DEFAULTS = {
   drawing: "", // a point
   point: "", // the point whose latents are varied
   varied: "", // number:value of each latent that is varied, with commas between
-  first: "0", // the first latent that is shown
+  first: "0", // how many stronger latents come before those shown
 };
 
 export const state = { ...DEFAULTS };
