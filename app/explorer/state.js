@@ -15,6 +15,9 @@ const DEFAULTS = {
   point: "", // the point whose latents are varied
   varied: "", // number:value of each latent that is varied, with commas between
   first: "0", // how many stronger latents come before those shown
+  across: "", // the map's latent to the right, a number
+  down: "", // and the one downwards
+  place: "", // the map's chosen place: column, row
 };
 
 export const state = { ...DEFAULTS };
