@@ -2,6 +2,7 @@
 // SECTIONS; it exports id, title, lead and build(model, tell), which gives its nodes. Sections do
 // not know each other: what one does and another shows stands in the state.
 
+import * as arithmetic from "./arithmetic.js";
 import { el } from "./elements.js";
 import * as drawing from "./drawing.js";
 import * as latents from "./latents.js";
@@ -11,7 +12,7 @@ import { attempt, models, Refusal } from "./service.js";
 import { change, forgetWatchers, read, state } from "./state.js";
 import * as walk from "./walk.js";
 
-const SECTIONS = [samples, walk, drawing, latents, map];
+const SECTIONS = [samples, walk, drawing, latents, map, arithmetic];
 const VIEW_PIXELS = 256; // about as wide a picture is when it is kept as a file
 const DRAWABLE = [1, 3, 4];
 const MANY_PIXELS = 64 * 64; // of images beyond it, one begins with fewer
@@ -116,6 +117,7 @@ chooser.addEventListener("change", () => {
     across: "",
     down: "",
     place: "",
+    direction: "",
     n: "",
     steps: "",
     frame: "",

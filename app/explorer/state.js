@@ -18,6 +18,8 @@ const DEFAULTS = {
   across: "", // the map's latent to the right, a number
   down: "", // and the one downwards
   place: "", // the map's chosen place: column, row
+  direction: "", // what the arithmetic adds
+  weight: "1", // and how much of it
 };
 
 export const state = { ...DEFAULTS };

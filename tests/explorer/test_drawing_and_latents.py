@@ -90,7 +90,7 @@ def test_a_drawing_is_walked_to_the_chosen_sample_and_varied(explorer: Explorer)
 
 
 def test_any_picture_can_be_dragged_on(explorer: Explorer) -> None:
-    explorer.page.set_viewport_size({"width": 1100, "height": 1400})
+    explorer.page.set_viewport_size({"width": 1100, "height": 3000})
     explorer.draw(*SEVEN)
     again = explorer.pixels(AGAIN)
     start, _, _, end = explorer.page.locator(".slot canvas").all()
@@ -137,8 +137,8 @@ def test_ones_own_picture_is_cropped_and_resized(explorer: Explorer) -> None:
 
 
 def test_a_sample_dragged_onto_the_pad_is_given_as_it_is(explorer: Explorer) -> None:
-    # High enough for both: what is dragged cannot scroll.
-    explorer.page.set_viewport_size({"width": 1100, "height": 1300})
+    # High enough for the whole page: what is dragged cannot scroll.
+    explorer.page.set_viewport_size({"width": 1100, "height": 3000})
     explorer.page.locator(".sheet img").nth(4).drag_to(explorer.page.locator(".pad"))
     explorer.shows(GIVEN, explorer.answer("/sample?seed=5"))
     explorer.draw((0.5, 0.5), (0.9, 0.5))
