@@ -7,12 +7,13 @@ import { el } from "./elements.js";
 import * as drawing from "./drawing.js";
 import * as latents from "./latents.js";
 import * as map from "./map.js";
+import * as restore from "./restore.js";
 import * as samples from "./samples.js";
 import { attempt, models, Refusal } from "./service.js";
 import { change, forgetWatchers, read, state } from "./state.js";
 import * as walk from "./walk.js";
 
-const SECTIONS = [samples, walk, drawing, latents, map, arithmetic];
+const SECTIONS = [samples, walk, drawing, latents, map, arithmetic, restore];
 const VIEW_PIXELS = 256; // about as wide a picture is when it is kept as a file
 const DRAWABLE = [1, 3, 4];
 const MANY_PIXELS = 64 * 64; // of images beyond it, one begins with fewer
@@ -118,6 +119,8 @@ chooser.addEventListener("change", () => {
     down: "",
     place: "",
     direction: "",
+    mask: "",
+    restored: "",
     n: "",
     steps: "",
     frame: "",

@@ -20,6 +20,8 @@ const DEFAULTS = {
   place: "", // the map's chosen place: column, row
   direction: "", // what the arithmetic adds
   weight: "1", // and how much of it
+  mask: "", // of the chosen picture, itself a picture as a point is
+  restored: "", // "yes" once what is below it has been asked for
 };
 
 export const state = { ...DEFAULTS };

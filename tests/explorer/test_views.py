@@ -143,6 +143,9 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.page.locator("#drawing").get_by_role("button", name="Corner 1").click()
     walk = explorer.page.locator("#walk code")
     until(lambda: "image" in walk.inner_text(), lambda: "the drawing is not in the walk")
+    explorer.draw((0.2, 0.7), (0.8, 0.7), on=".mask")
+    explorer.page.get_by_role("button", name="Restore", exact=True).click()
+    explorer.page.locator("#restore .request").wait_for()
     explorer.settle()
     for line in explorer.page.locator("code").all_inner_texts():
         assert line.startswith("curl ")
@@ -157,6 +160,9 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.shows(".sheet img >> nth=2", file("seed_3.png"))
     explorer.shows(".drawing figure >> nth=1 >> canvas", file("reconstruction.png"))
     explorer.shows("#latents .view", file("latent.png"))
+    explorer.shows("#map .board canvas", file("map.png", scale=1))
+    explorer.shows("#arithmetic figure >> nth=1 >> canvas", file("sum.png"))
+    explorer.shows("#restore figure >> nth=1 >> canvas", file("restored.png"))
     frames = file("walk.png", scale=1)
     explorer.shows("#walk .view", frames[:, 6 * 28 : 7 * 28])
 
