@@ -1,6 +1,6 @@
 // What is drawn on the pad, or a picture of one's own, goes through the encoder and back.
 
-import { announce, button, el } from "./elements.js";
+import { announce, button, el, figure } from "./elements.js";
 import { makePad } from "./pad.js";
 import { base64Of, bitmap, paint, pngOf, readFile } from "./pictures.js";
 import * as points from "./points.js";
@@ -123,8 +123,6 @@ export function build(model, tell) {
     note,
   ];
 }
-
-const figure = (canvas, caption) => el("figure", {}, canvas, el("figcaption", {}, caption));
 
 function chooseFile(take) {
   const input = el("input", {

@@ -29,6 +29,10 @@ export function choice(options, onchange) {
   return control;
 }
 
+/** A picture above its words. */
+export const figure = (picture, words) =>
+  el("figure", {}, picture, el("figcaption", {}, words));
+
 let fading;
 
 /** Say what has just happened, where it may be out of sight; read out, too. */

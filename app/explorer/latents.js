@@ -7,21 +7,25 @@ import { requestLine } from "./request_line.js";
 import { attempt, curl, file, pictures, request } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
+import { strongest } from "./strongest.js";
 
 export const id = "latents";
 export const title = "Latents";
 export const lead =
-  "The numbers that stand for the chosen picture. Move one and see what it means to the decoder.";
+  "The numbers that stand for the chosen picture, those first that tell most about one. Move one " +
+  "and see what it means to the decoder.";
 
 const SHOWN = 8;
 const REACH = 4; // a latent's slider goes this far from 0, or as far as the latent itself
 
 export function build(model, tell) {
   let base = null; // the point's numbers
+  let order = []; // of the sliders
   const view = el("canvas", { class: "view", role: "img" });
   const note = el("p", { class: "note" });
   const sliders = el("div", { class: "sliders" });
   const range = el("span", { class: "value" });
+  const inOrder = el("p", { class: "note" });
   const reset = button("Reset", () => change({ varied: "" }));
   const fewer = button("‹", () => page(-1), { "aria-label": "Latents before these" });
   const more = button("›", () => page(1), { "aria-label": "Latents after these" });
@@ -38,7 +42,10 @@ export function build(model, tell) {
 
   const find = attempt(tell, async () => {
     if (!state.point) return;
+    const known = await strongest(model);
     base = await points.latent(model, state.point);
+    order = known.order;
+    inOrder.textContent = known.words;
     note.textContent = /^[iz]/.test(state.point)
       ? `Begins at ${points.name(state.point)}.`
       : `Begins where the encoder sees ${points.name(state.point)}: near it, not quite there.`;
@@ -60,9 +67,9 @@ export function build(model, tell) {
     const first = Math.min(Math.max(0, Number(state.first) || 0), base.length - 1);
     const last = Math.min(first + SHOWN, base.length);
     const now = numbers();
-    const rows = now.slice(first, last).map((value, i) => row(first + i, value));
+    const rows = order.slice(first, last).map((number) => row(number, now[number]));
     sliders.replaceChildren(...rows);
-    range.textContent = `${first} – ${last - 1} of ${base.length}`;
+    range.textContent = `${first + 1} – ${last} of ${base.length}`;
     fewer.disabled = first === 0;
     more.disabled = last === base.length;
     for (const part of [fewer, range, more]) part.hidden = base.length <= SHOWN;
@@ -104,7 +111,13 @@ export function build(model, tell) {
       "div",
       { class: "latents" },
       el("div", {}, view, note),
-      el("div", {}, sliders, el("div", { class: "controls tight" }, fewer, range, more, reset)),
+      el(
+        "div",
+        {},
+        sliders,
+        el("div", { class: "controls tight" }, fewer, range, more, reset),
+        inOrder,
+      ),
     ),
     senders(() => base && points.latentPoint(numbers())),
     line.node,

@@ -2,15 +2,18 @@
 // SECTIONS; it exports id, title, lead and build(model, tell), which gives its nodes. Sections do
 // not know each other: what one does and another shows stands in the state.
 
+import * as arithmetic from "./arithmetic.js";
 import { el } from "./elements.js";
 import * as drawing from "./drawing.js";
 import * as latents from "./latents.js";
+import * as map from "./map.js";
+import * as restore from "./restore.js";
 import * as samples from "./samples.js";
 import { attempt, models, Refusal } from "./service.js";
 import { change, forgetWatchers, read, state } from "./state.js";
 import * as walk from "./walk.js";
 
-const SECTIONS = [samples, walk, drawing, latents];
+const SECTIONS = [samples, walk, drawing, latents, map, arithmetic, restore];
 const VIEW_PIXELS = 256; // about as wide a picture is when it is kept as a file
 const DRAWABLE = [1, 3, 4];
 const MANY_PIXELS = 64 * 64; // of images beyond it, one begins with fewer
@@ -112,6 +115,12 @@ chooser.addEventListener("change", () => {
     point: seeds(state.point),
     varied: "",
     first: 0,
+    across: "",
+    down: "",
+    place: "",
+    direction: "",
+    mask: "",
+    restored: "",
     n: "",
     steps: "",
     frame: "",

@@ -31,6 +31,7 @@ export function makePad(model, colour, changed) {
       update();
     },
     draw,
+    width: () => PEN,
   });
 
   const input = () => asModelInput(model, now.picture, now.strokes);
@@ -88,8 +89,8 @@ export function makePad(model, colour, changed) {
   };
 }
 
-/** A pen led by a pointer or by keys; points are in parts of the pad's width. */
-function makePen(pad, { begin, extend, draw }) {
+/** A pen led by a pointer or by keys; points and `width()` are in parts of the pad's width. */
+export function makePen(pad, { begin, extend, draw, width }) {
   const at = [0.5, (0.5 * pad.height) / pad.width];
   let down = false;
 
@@ -132,7 +133,7 @@ function makePen(pad, { begin, extend, draw }) {
       context.strokeStyle = down ? "#ffd08a" : "#5cc7c0";
       context.lineWidth = 3;
       context.beginPath();
-      context.arc(at[0] * pad.width, at[1] * pad.width, (PEN * pad.width) / 2, 0, 7);
+      context.arc(at[0] * pad.width, at[1] * pad.width, (width() * pad.width) / 2, 0, 7);
       context.stroke();
     },
   };

@@ -47,8 +47,20 @@ export function name(text) {
 /** Whether the service knows the point itself, not only a picture of it. */
 export const isExact = (text) => /^(\d+$|z)/.test(text);
 
-/** The point's picture: the base64 of its PNG. */
-export async function image(model, text) {
+let latest = {};
+
+/** The point's picture: the base64 of its PNG. Of a point that several sections show at once it is
+ * asked for once. */
+export function image(model, text) {
+  const key = `${model.id} ${text}`;
+  if (latest.key !== key) {
+    latest = { key, image: fetched(model, text) };
+    latest.image.catch(() => (latest = {})); // it may be there when it is asked for again
+  }
+  return latest.image;
+}
+
+async function fetched(model, text) {
   const point = read(text);
   if (point.image) return point.image;
   const asked = point.numbers

@@ -3,8 +3,14 @@
 // Relative to the page, so that it also works below a prefix of some proxy.
 const ROOT = new URL(".", document.baseURI);
 
-/** What the service, or the network, says against a request; the message is for people. */
-export class Refusal extends Error {}
+/** What the service (with its status), or the network, says against a request, in words for
+ * people. */
+export class Refusal extends Error {
+  constructor(message, status = undefined) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** A request: GET without a body, POST of JSON with one. */
 export function request(model, verb, query = {}, body = undefined) {
@@ -34,12 +40,17 @@ async function ask(asked) {
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   const { title = `Status ${answer.status}`, detail = "the service gave no reason" } = problem;
-  throw new Refusal(`${title}: ${detail}`);
+  throw new Refusal(`${title}: ${detail}`, answer.status);
 }
 
 /** The answer as JSON. */
 export async function json(asked) {
   return (await ask(asked)).json();
+}
+
+/** What an answer says of itself under a name. */
+export async function header(asked, name) {
+  return (await ask(asked)).headers.get(name);
 }
 
 /** The pictures of an answer, each the base64 of a PNG. */

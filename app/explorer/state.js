@@ -14,7 +14,14 @@ const DEFAULTS = {
   drawing: "", // a point
   point: "", // the point whose latents are varied
   varied: "", // number:value of each latent that is varied, with commas between
-  first: "0", // the first latent that is shown
+  first: "0", // how many stronger latents come before those shown
+  across: "", // the map's latent to the right, a number
+  down: "", // and the one downwards
+  place: "", // the map's chosen place: column, row
+  direction: "", // what the arithmetic adds
+  weight: "1", // and how much of it
+  mask: "", // of the chosen picture, itself a picture as a point is
+  restored: "", // "yes" once what is below it has been asked for
 };
 
 export const state = { ...DEFAULTS };

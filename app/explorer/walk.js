@@ -24,10 +24,14 @@ const METHODS = [
 const FRAMES_A_SECOND = 30;
 const CALM_FRAMES_A_SECOND = 3;
 const STRIP = 13;
-// Forms in which the service gives the frames.
+// Forms in which the service gives the frames: a button's name, the form, the file's name, and how
+// it is drawn. Animations move as the player does.
+const moving = (scale) => ({ fps: FRAMES_A_SECOND, pingpong: true, scale });
 const FILES = [
   ["PNG", "png", "walk.png"],
   ["Frames", "zip", "walk.zip"],
+  ["GIF", "gif", "walk.gif", moving],
+  ["WebP", "webp-animation", "walk.webp", moving],
 ];
 
 export function build(model, tell) {
@@ -98,7 +102,10 @@ export function build(model, tell) {
     fillSlots(texts, through.length);
     line.show(
       curl(walk, "walk.png"),
-      FILES.map(([name, format, output]) => [name, output, () => file(walk, format)]),
+      FILES.map(([name, format, output, look]) => {
+        const drawn = { ...walk, query: { ...walk.query, ...look?.(model.scale) } };
+        return [name, output, () => file(drawn, format)];
+      }),
     );
   });
 

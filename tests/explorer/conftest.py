@@ -173,9 +173,9 @@ class Explorer:
         """Wait until the section says `words` against what was done."""
         self.page.locator(f"#{section} [role=alert]", has_text=re.compile(words)).wait_for()
 
-    def draw(self, *points: tuple[float, float]) -> None:
-        """A stroke on the pad through points in parts of its width."""
-        pad = self.page.locator(".pad")
+    def draw(self, *points: tuple[float, float], on: str = ".pad") -> None:
+        """A stroke on the pad, or on the mask, through points in parts of its width."""
+        pad = self.page.locator(on)
         pad.scroll_into_view_if_needed()
         box = pad.bounding_box()
         assert box is not None

@@ -90,7 +90,7 @@ def test_a_drawing_is_walked_to_the_chosen_sample_and_varied(explorer: Explorer)
 
 
 def test_any_picture_can_be_dragged_on(explorer: Explorer) -> None:
-    explorer.page.set_viewport_size({"width": 1100, "height": 1400})
+    explorer.page.set_viewport_size({"width": 1100, "height": 3000})
     explorer.draw(*SEVEN)
     again = explorer.pixels(AGAIN)
     start, _, _, end = explorer.page.locator(".slot canvas").all()
@@ -137,8 +137,8 @@ def test_ones_own_picture_is_cropped_and_resized(explorer: Explorer) -> None:
 
 
 def test_a_sample_dragged_onto_the_pad_is_given_as_it_is(explorer: Explorer) -> None:
-    # High enough for both: what is dragged cannot scroll.
-    explorer.page.set_viewport_size({"width": 1100, "height": 1300})
+    # High enough for the whole page: what is dragged cannot scroll.
+    explorer.page.set_viewport_size({"width": 1100, "height": 3000})
     explorer.page.locator(".sheet img").nth(4).drag_to(explorer.page.locator(".pad"))
     explorer.shows(GIVEN, explorer.answer("/sample?seed=5"))
     explorer.draw((0.5, 0.5), (0.9, 0.5))
@@ -152,12 +152,12 @@ def test_a_slider_varies_one_latent(explorer: Explorer) -> None:
     encoded = explorer.client.post("/encode", content=seed, headers=headers).json()
     latents = encoded["latents"]
     explorer.shows("#latents .view", explorer.answer("/decode", {"latents": latents}))
-    explorer.page.get_by_role("slider", name="z3", exact=True).fill("2.5")
-    latents[0][3] = 2.5
+    explorer.page.get_by_role("slider", name="z27", exact=True).fill("2.5")
+    latents[0][27] = 2.5
     explorer.shows("#latents .view", explorer.answer("/decode", {"latents": latents}))
     explorer.page.get_by_role("button", name="Latents after these").click()
-    explorer.page.get_by_role("slider", name="z9", exact=True).fill("-3")
-    latents[0][9] = -3
+    explorer.page.get_by_role("slider", name="z15", exact=True).fill("-3")
+    latents[0][15] = -3
     varied = explorer.answer("/decode", {"latents": latents})
     explorer.shows("#latents .view", varied)
     explorer.page.locator("#latents").get_by_role("button", name="to End").click()
@@ -167,11 +167,24 @@ def test_a_slider_varies_one_latent(explorer: Explorer) -> None:
     explorer.shows("#latents .view", before)
 
 
+def test_the_sliders_are_in_the_order_of_what_they_tell(explorer: Explorer) -> None:
+    asked = {"point": {"seed": 5}, "strongest": 32}
+    told = explorer.client.post("/traverse", json=asked).headers["X-Latentd-Dimensions"]
+    names = [f"z{number}" for number in told.split(", ")]
+    sliders = explorer.page.locator("#latents .latent span:first-child")
+    assert sliders.all_inner_texts() == names[:8]
+    for _ in range(3):
+        explorer.page.get_by_role("button", name="Latents after these").click()
+    assert sliders.all_inner_texts() == names[24:]
+    assert "25 – 32 of 32" in explorer.page.locator("#latents").inner_text()
+    assert "The strongest first; all are in use." in explorer.page.locator("#latents").inner_text()
+
+
 def test_of_many_moves_of_a_slider_the_last_one_counts_one_request_at_a_time(
     explorer: Explorer,
 ) -> None:
     explorer.page.evaluate(COUNTING)
-    explorer.page.get_by_role("slider", name="z0", exact=True).evaluate(
+    explorer.page.get_by_role("slider", name="z27", exact=True).evaluate(
         """slider => {
           for (let value = -40; value <= 40; value++) {
             slider.value = value / 10;
@@ -180,6 +193,6 @@ def test_of_many_moves_of_a_slider_the_last_one_counts_one_request_at_a_time(
         }"""
     )
     line = explorer.page.locator("#latents code")
-    until(lambda: '"latents":[[4,' in line.inner_text(), lambda: "the last value is not shown")
-    assert "varied=0:4" in explorer.view()
+    until(lambda: ",4," in line.inner_text(), lambda: "the last value is not shown")
+    assert "varied=27:4" in explorer.view()
     assert explorer.page.evaluate("[window.asked, window.most]") == [2, 1]

@@ -22,7 +22,7 @@ def test_a_view_that_is_sent_to_someone_opens_the_same(explorer: Explorer) -> No
     explorer.page.get_by_role("button", name="Walk to seed 75 at temperature 0.7").click()
     explorer.page.locator("#samples").get_by_role("button", name="Corner 1").click()
     explorer.page.locator("#walk input[type=range]").fill("4")
-    explorer.page.get_by_role("slider", name="z2", exact=True).fill("3")
+    explorer.page.get_by_role("slider", name="z9", exact=True).fill("3")
     line = explorer.page.locator("#latents code")
     until(lambda: ",3," in line.inner_text(), lambda: "the latent is not varied")
     explorer.settle()
@@ -90,6 +90,7 @@ def test_a_service_that_does_not_answer_is_said(explorer: Explorer) -> None:
 
 
 def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
+    explorer.refusals_expected = True  # it is untrained: none of its latents is the strongest
     explorer.page.get_by_label("Model").select_option("colour@1")
     colour = explorer.answer("/models/colour@1/sample?seed=1")
     assert len(np.unique(colour.reshape(-1, 3), axis=0)) > 9
@@ -101,6 +102,7 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
     red, green, blue = explorer.pixels(given)[4, 4].tolist()
     assert 0 < red < green < blue
     explorer.page.get_by_role("slider", name="z5", exact=True).fill("-4")
+    assert "none is stronger" in explorer.page.locator("#latents").inner_text()
     line = explorer.page.locator("#latents code")
     until(lambda: "-4" in line.inner_text(), lambda: "the latent is not varied")
     assert line.inner_text().count("[") == 1 + 1 + 2 + 8 + 0  # [[[[…4 rows of 4]…], 2 channels]]
@@ -109,6 +111,7 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
 
 
 def test_larger_images_of_any_shape_begin_with_fewer(explorer: Explorer) -> None:
+    explorer.refusals_expected = True  # untrained as well
     explorer.open("model=wide@1")
     assert explorer.page.locator(".sheet img").count() == 16
     explorer.shows(".sheet img >> nth=15", explorer.answer("/models/wide/sample?seed=16"))
@@ -140,6 +143,9 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.page.locator("#drawing").get_by_role("button", name="Corner 1").click()
     walk = explorer.page.locator("#walk code")
     until(lambda: "image" in walk.inner_text(), lambda: "the drawing is not in the walk")
+    explorer.draw((0.2, 0.7), (0.8, 0.7), on=".mask")
+    explorer.page.get_by_role("button", name="Restore", exact=True).click()
+    explorer.page.locator("#restore .request").wait_for()
     explorer.settle()
     for line in explorer.page.locator("code").all_inner_texts():
         assert line.startswith("curl ")
@@ -154,6 +160,9 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.shows(".sheet img >> nth=2", file("seed_3.png"))
     explorer.shows(".drawing figure >> nth=1 >> canvas", file("reconstruction.png"))
     explorer.shows("#latents .view", file("latent.png"))
+    explorer.shows("#map .board canvas", file("map.png", scale=1))
+    explorer.shows("#arithmetic figure >> nth=1 >> canvas", file("sum.png"))
+    explorer.shows("#restore figure >> nth=1 >> canvas", file("restored.png"))
     frames = file("walk.png", scale=1)
     explorer.shows("#walk .view", frames[:, 6 * 28 : 7 * 28])
 

@@ -1,0 +1,144 @@
+// Two latents as a map: one picture of many, the place under the pointer shown large.
+
+import { announce, button, choice, el, field } from "./elements.js";
+import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
+import * as points from "./points.js";
+import { requestLine } from "./request_line.js";
+import { attempt, curl, file, pictures, request } from "./service.js";
+import { carry, senders } from "./slots.js";
+import { change, state, watch } from "./state.js";
+import { strongest } from "./strongest.js";
+
+export const id = "map";
+export const title = "Map";
+export const lead =
+  "Two latents, each over what its prior makes likely, and all others in their middle. Point at a " +
+  "place to see it large; choose it to go on from there.";
+
+const MANY_PIXELS = 64 * 64; // of images beyond it, a map has fewer
+const [LEAST, MOST] = [0.05, 0.95]; // the quantiles that a map reaches from and to
+
+export function build(model, tell) {
+  if (model.latent_shape.every((side) => side === 1)) {
+    return [el("p", { class: "note" }, `${model.id} has one latent only; a map takes two.`)];
+  }
+  const steps = model.width * model.height > MANY_PIXELS ? 7 : 13;
+  let tiles = []; // line by line
+  let names = [];
+  const across = choice([], () => change({ across: across.value }));
+  const down = choice([], () => change({ down: down.value }));
+  const sheet = el("canvas", {
+    tabindex: 0,
+    role: "application",
+    "aria-label": "The map. Arrow keys move over it, Enter chooses the place.",
+  });
+  const mark = el("span", { class: "mark" });
+  const board = el("div", { class: "board" }, sheet, mark);
+  const view = el("canvas", { class: "view", role: "img" });
+  const note = el("p", { class: "note" });
+  const line = requestLine(tell);
+  board.style.setProperty("--steps", steps);
+
+  const draw = attempt(tell, async () => {
+    const { order } = await strongest(model);
+    const [x, y] = axes(order);
+    offer(order, x, y);
+    const asked = request(model, "map", { x, y, steps });
+    const fresh = await Promise.all((await pictures(asked)).map(bitmap));
+    for (const old of tiles) old.close();
+    tiles = fresh;
+    names = [`z${x}`, `z${y}`];
+    paintSheet(sheet, tiles, steps);
+    show(chosen());
+    line.show(curl(asked, "map.png"), [["PNG", "map.png", () => file(asked, "png")]]);
+  });
+
+  function offer(order, x, y) {
+    for (const [control, number] of [[across, x], [down, y]]) {
+      if (!control.length) {
+        control.append(...order.map((value) => el("option", { value }, `z${value}`)));
+      }
+      control.value = number;
+    }
+  }
+
+  /** The chosen place's column and line; the middle at first. */
+  function chosen() {
+    const place = /^(\d+),(\d+)$/.exec(state.place)?.slice(1).map(Number);
+    return (place ?? [(steps - 1) / 2, (steps - 1) / 2]).map(within);
+  }
+
+  const within = (line) => Math.min(steps - 1, Math.max(0, line));
+
+  function show(place) {
+    const [column, row] = place;
+    mark.style.setProperty("--column", column);
+    mark.style.setProperty("--row", row);
+    if (!tiles.length) return;
+    paint(view, tiles[row * steps + column]);
+    const where = place.map((at, axis) => {
+      const quantile = LEAST + ((MOST - LEAST) * at) / (steps - 1);
+      return `${names[axis]} at its ${quantile.toFixed(2)} quantile`;
+    });
+    note.textContent = `${where.join(", ")}.`;
+    view.setAttribute("aria-label", `The map's picture with ${where.join(" and ")}`);
+  }
+
+  /** The place shown becomes the chosen picture. */
+  function take() {
+    if (!tiles.length) return;
+    change({ point: picture(), varied: "" });
+    announce("The map's picture is now the chosen one");
+  }
+
+  // The service tells no place's latent; its picture stands for it.
+  const picture = () => tiles.length && points.picturePoint(base64Of(view));
+
+  const under = (event) =>
+    [event.offsetX / sheet.clientWidth, event.offsetY / sheet.clientHeight].map((part) =>
+      within(Math.floor(part * steps)),
+    );
+
+  sheet.addEventListener("pointermove", (event) => show(under(event)));
+  sheet.addEventListener("pointerleave", () => show(chosen()));
+  sheet.addEventListener("click", (event) => {
+    change({ place: under(event) });
+    take();
+  });
+  sheet.addEventListener("keydown", (event) => {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    const move = moves[event.key];
+    if (!move && event.key !== "Enter") return;
+    event.preventDefault();
+    if (!move) return take();
+    change({ place: chosen().map((at, axis) => within(at + move[axis])) });
+    announce(note.textContent);
+  });
+  carry(view, picture);
+  watch(["across", "down"], draw);
+  watch(["place"], () => show(chosen()));
+
+  return [
+    el(
+      "div",
+      { class: "mapped" },
+      board,
+      el(
+        "div",
+        { class: "beside" },
+        view,
+        note,
+        el("div", { class: "controls" }, field("To the right", across), field("Down", down)),
+      ),
+    ),
+    el("div", { class: "chosen" }, button("Choose it", take), senders(picture)),
+    line.node,
+  ];
+}
+
+/** The two latents that the address names; for those that it does not, the strongest others. */
+function axes(order) {
+  const named = [state.across, state.down].filter(Boolean);
+  const others = order.filter((number) => !named.includes(String(number)));
+  return [state.across || others.shift(), state.down || others.shift()];
+}
