@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from app.arrays import Floats, Rows
 from app.errors import BadValue, NotInstalled
-from model_store import Manifest, sound_file
+from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, sound_file
 
-LATENTS, ROWS = "neighbour_latents.npy", "neighbour_rows.npy"
 # Below so many questions at once distances are summed one by one, which no other question changes.
 ONE_BY_ONE = 2**31 - 1
 
@@ -58,13 +57,13 @@ class NeighbourIndex:
 
 def open_index(store: Path, manifest: Manifest) -> NeighbourIndex:
     """The index of a published model; BadValue where it has none, StoreError if it is damaged."""
-    if not {LATENTS, ROWS} <= manifest.attachments.keys():
+    if not {NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS} <= manifest.attachments.keys():
         raise BadValue(
             f"{manifest.model} was published without training rows: `python -m training neighbours "
             f"{manifest.name} --data …` publishes its next version with them"
         )
-    latents = np.load(sound_file(store, manifest, LATENTS), allow_pickle=False)
-    rows = np.load(sound_file(store, manifest, ROWS), mmap_mode="r", allow_pickle=False)
+    latents = np.load(sound_file(store, manifest, NEIGHBOUR_LATENTS), allow_pickle=False)
+    rows = np.load(sound_file(store, manifest, NEIGHBOUR_ROWS), mmap_mode="r", allow_pickle=False)
     wanted = {"latents": manifest.latent_shape, "rows": manifest.data.shape}
     for what, array in (("latents", latents), ("rows", rows)):
         if array.shape != (len(latents), *wanted[what]):

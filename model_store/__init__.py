@@ -18,6 +18,8 @@ from model_store.errors import (
 from model_store.loading import load, sound_file
 from model_store.location import ModelId, find, legal_name, published
 from model_store.manifest import (
+    NEIGHBOUR_LATENTS,
+    NEIGHBOUR_ROWS,
     Capability,
     DataSpec,
     Draft,
@@ -35,6 +37,8 @@ from model_store.settings import store_path
 __all__ = [
     "MAX_DIRECTIONS",
     "MAX_DIRECTION_NAME",
+    "NEIGHBOUR_LATENTS",
+    "NEIGHBOUR_ROWS",
     "Capability",
     "Checkpoint",
     "CheckpointRejected",

@@ -171,6 +171,8 @@ def legal_attachment(name: str) -> str:
     return name
 
 
+# Training rows and their latents, of which the service finds the nearest to a point.
+NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS = "neighbour_latents.npy", "neighbour_rows.npy"
 AttachmentName = Annotated[str, AfterValidator(legal_attachment)]
 
 

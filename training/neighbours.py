@@ -11,14 +11,12 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model_store import ModelId, publish_again
+from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, ModelId, publish_again
 from training.datasets.rows import Rows, on_device, pieces, take
 from training.errors import DataError
 from training.evaluate import CHUNK
 from training.published import Opened
 from training.streams import stream
-
-LATENTS, ROWS = "neighbour_latents.npy", "neighbour_rows.npy"
 
 
 class Indexed(NamedTuple):
@@ -46,7 +44,7 @@ def index_rows(
         folder = Path(name)
         _write(opened, rows, folder, progress)
         manifest = opened.checkpoint.manifest
-        files = {file: folder / file for file in (LATENTS, ROWS)}
+        files = {file: folder / file for file in (NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS)}
         size = sum(file.stat().st_size for file in files.values()) / 2**20
         model = publish_again(
             store, opened.model, manifest.directions, manifest.scores, attachments=files
@@ -69,8 +67,10 @@ def _write(
     manifest, checkpoint = opened.checkpoint.manifest, opened.checkpoint
     images = manifest.data.kind == "image"
     count = len(rows)
-    latents = _new(folder / LATENTS, np.float32, (count, *manifest.latent_shape))
-    kept = _new(folder / ROWS, np.uint8 if images else np.float32, (count, *manifest.data.shape))
+    latents = _new(folder / NEIGHBOUR_LATENTS, np.float32, (count, *manifest.latent_shape))
+    kept = _new(
+        folder / NEIGHBOUR_ROWS, np.uint8 if images else np.float32, (count, *manifest.data.shape)
+    )
     start = 0
     for chunk in progress(pieces(on_device(rows, checkpoint.device), CHUNK)):
         mean = checkpoint.encode(chunk)[0]

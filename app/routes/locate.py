@@ -1,14 +1,11 @@
 """`/locate`: where points lie in latent space."""
 
-import time
-
 from fastapi import APIRouter
 
-from app.formats.json import dump
 from app.routes.bodies import documented, read_points
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
-from app.routes.reply import Reply, content_length, headers_of, server_timing
+from app.routes.reply import Reply, json_reply
 from app.routes.wire_types import PointsRequest
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
@@ -23,8 +20,4 @@ async def post_locate(exchange: Asked) -> Reply:
     """
     model, ticket = exchange.model, exchange.ticket
     latents = await exchange.service.locate(model, await read_points(exchange), ticket)
-    began = time.perf_counter()
-    body = (dump({"model": model.id, "latents": latents}),)
-    headers = headers_of("application/json", model)
-    headers += (server_timing(ticket, time.perf_counter() - began), content_length(body))
-    return Reply(200, headers, body)
+    return json_reply(model, ticket, {"model": model.id, "latents": latents})

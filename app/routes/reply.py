@@ -1,12 +1,14 @@
 """What an endpoint answers, as the bytes that go out."""
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
 from starlette.types import Scope, Send
 
 from app.formats import Buffer
+from app.formats.json import dump
 from app.service import ServedModel, Ticket
 
 TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
@@ -40,6 +42,20 @@ def content_length(body: Sequence[Buffer]) -> tuple[bytes, bytes]:
 def dimensions_header(chosen: Iterable[int]) -> tuple[bytes, bytes]:
     """The header that says which dimensions of the latent an answer goes along."""
     return b"x-latentd-dimensions", ", ".join(map(str, chosen)).encode()
+
+
+def json_reply(
+    model: ServedModel,
+    ticket: Ticket,
+    facts: Mapping[str, object],
+    more: Iterable[tuple[bytes, bytes]] = (),
+) -> "Reply":
+    """`facts` as JSON, in which arrays are nested lists, with `more` headers."""
+    began = time.perf_counter()
+    body = (dump(facts),)
+    headers = [*headers_of("application/json", model), *more]
+    headers += (server_timing(ticket, time.perf_counter() - began), content_length(body))
+    return Reply(200, headers, body)
 
 
 class Reply(NamedTuple):

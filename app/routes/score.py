@@ -1,16 +1,14 @@
 """`/score`: how likely the model finds rows."""
 
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.formats.json import dump
 from app.operations.score import score
 from app.routes.bodies import documented, read_points
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
-from app.routes.reply import Reply, content_length, headers_of, server_timing
+from app.routes.reply import Reply, json_reply
 from app.routes.wire_types import PointsRequest, ScoreQuery
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
@@ -26,9 +24,5 @@ async def post_score(exchange: Asked, query: Annotated[ScoreQuery, Query()]) -> 
     model, ticket = exchange.model, exchange.ticket
     x = await exchange.service.data(model, await read_points(exchange), ticket)
     found = await score(exchange.service, model, x, query.k, query.seed, ticket)
-    began = time.perf_counter()
     facts = {"model": model.id, "k": query.k, "seed": query.seed}
-    body = (dump(facts | found._asdict()),)
-    headers = headers_of("application/json", model)
-    headers += (server_timing(ticket, time.perf_counter() - began), content_length(body))
-    return Reply(200, headers, body)
+    return json_reply(model, ticket, facts | found._asdict())
