@@ -25,7 +25,7 @@ class Neighbours(NamedTuple):
     distances: NDArray[np.float32]
     """[n, k]: Euclidean, in latent space; rising."""
     rows: Rows
-    """[n · k, …]: images as levels [H, W, C], else numbers."""
+    """[n · k, *data_shape]: images as uint8, 0 to 255, else numbers."""
 
 
 class NeighbourIndex:
@@ -49,10 +49,7 @@ class NeighbourIndex:
         """The `count` rows nearest to each of `z` [n, *latent_shape], or all that there are."""
         flat = np.ascontiguousarray(z.reshape(len(z), -1))
         squares, places = self._index.search(flat, min(count, len(self._rows)))
-        rows = self._rows[places.reshape(-1)]
-        if rows.dtype == np.uint8:
-            rows = rows.transpose(0, 2, 3, 1)
-        return Neighbours(places, np.sqrt(squares), rows)
+        return Neighbours(places, np.sqrt(squares), self._rows[places.reshape(-1)])
 
 
 def open_index(store: Path, manifest: Manifest) -> NeighbourIndex:

@@ -84,7 +84,6 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("words", metavar="key=value", nargs="*", help="see below")
     train.set_defaults(command=_run)
     _add_sweep(commands)
-
     _add_again(commands)
 
     names = commands.add_parser("recipes", help="list the recipes and the figures they reach")

@@ -25,8 +25,10 @@ async def neighbours(
     return await service.neighbours(model, await service.locate(model, points, ticket), count)
 
 
-def as_data(found: Neighbours) -> Rows:
-    """The rows in numbers: images [n, C, H, W] in [0, 1]."""
+def rows_of(found: Neighbours, *, levels: bool) -> Rows:
+    """The rows in numbers, images [n, C, H, W] in [0, 1]; with `levels`, uint8 [n, H, W, C]."""
+    if levels:
+        return found.rows.transpose(0, 2, 3, 1)
     if found.rows.dtype != np.uint8:
         return found.rows
-    return (found.rows.transpose(0, 3, 1, 2) / np.float32(255)).astype(np.float32)
+    return (found.rows / np.float32(255)).astype(np.float32)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.arrays import Rows
-from app.operations.neighbours import as_data, neighbours
+from app.operations.neighbours import neighbours, rows_of
 from app.routes.bodies import read_point
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
@@ -29,7 +29,7 @@ async def post_neighbours(
     found = await neighbours(exchange.service, exchange.model, points, count, exchange.ticket)
 
     async def compute(*, levels: bool) -> Rows:
-        return found.rows if levels else as_data(found)
+        return rows_of(found, levels=levels)
 
     pairs = zip(found.places.flat, found.distances.flat, strict=True)
     listed = ", ".join(f"{place}:{distance:.6g}" for place, distance in pairs)
