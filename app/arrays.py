@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 # Latents, noise, data: [N, *shape].
 Floats: TypeAlias = NDArray[np.float32]
 FLOAT_BYTES = 4
+# What sums and codes need more digits for.
+Doubles: TypeAlias = NDArray[np.float64]
 # Images as pictures have them, 0 … 255: [N, H, W, C], or one [H, W, C].
 Levels: TypeAlias = NDArray[np.uint8]
+NUM_LEVELS = 256
 # What an operation answers: numbers, or images as levels.
 Rows: TypeAlias = Floats | Levels
 

@@ -34,7 +34,8 @@ class Head(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"]
     host: Annotated[str, Field(max_length=16)]
     """A digest of what the writer's machine computed for fixed rows."""
-    mode: Literal["bernoulli"]
+    num_levels: Literal[2, 256]
+    """That a number of an image has, from 0 to 1."""
     count: Annotated[int, Field(ge=1)]
     rows: Annotated[str, Field(max_length=32)]
     """A digest of the images."""

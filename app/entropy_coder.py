@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from app.arrays import Doubles, Floats
 from app.errors import NotInstalled
 
 try:
@@ -18,7 +19,6 @@ except ImportError:  # an extra; who asks for it is told
 
 Words: TypeAlias = NDArray[np.uint32]
 Symbols: TypeAlias = NDArray[np.int32]
-Doubles: TypeAlias = NDArray[np.float64]
 
 FARTHEST = 1024  # buckets from the middle of a number's grid, to either side
 # The coder gives every bucket a probability of 2⁻²⁴ or more. Of a whole grid that would be one
@@ -41,7 +41,6 @@ class Stack:
             )
         model = constriction.stream.model
         self._coder = constriction.stream.stack.AnsCoder(words)
-        self._coins = model.Bernoulli(perfect=False)
         self._choices = model.Categorical(perfect=False)
         self._parts = model.Uniform(PART)
         self._far = model.QuantizedGaussian(-FARTHEST, FARTHEST)
@@ -58,19 +57,11 @@ class Stack:
         """How many words at the bottom were never looked at."""
         return max(0, self._lowest - HEAD_WORDS)
 
-    def push_coins(self, sides: Symbols, p: Doubles) -> None:
-        """Zeros and ones [n], each one with probability `p`."""
-        self._coder.encode_reverse(sides, self._coins, np.clip(p, 0.0, 1.0))
-
-    def pop_coins(self, p: Doubles) -> Symbols:
-        """[n]"""
-        return self._popped(self._coins, np.clip(p, 0.0, 1.0))
-
-    def push_choices(self, chosen: Symbols, p: Doubles) -> None:
+    def push_choices(self, chosen: Symbols, p: Doubles | Floats) -> None:
         """Whole numbers [n] below K, K being two or more, with probabilities `p` [n, K]."""
         self._coder.encode_reverse(chosen, self._choices, p)
 
-    def pop_choices(self, p: Doubles) -> Symbols:
+    def pop_choices(self, p: Doubles | Floats) -> Symbols:
         """[n]"""
         return self._popped(self._choices, p)
 

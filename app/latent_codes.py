@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from app.arrays import Floats
-from app.entropy_coder import FARTHEST, Doubles, Stack, Symbols
+from app.arrays import Doubles, Floats
+from app.entropy_coder import FARTHEST, Stack, Symbols
 
 REACH = 16  # standard deviations of the prior to either side
 UNIT = FARTHEST / REACH  # buckets of one standard deviation

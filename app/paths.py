@@ -7,11 +7,9 @@ to the third.
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.arrays import Floats
+from app.arrays import Doubles, Floats
 
-Doubles = NDArray[np.float64]
 Method = Callable[[Doubles, Doubles, Doubles], Doubles]
 """`start` and `end` [n, D], `part` [n, 1] in [0, 1] → [n, D]."""
 

@@ -21,6 +21,7 @@ from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
 from app.engine.loaded_model import LoadedModel, Operation
 from app.engine.model_pool import ModelPool
+from app.engine.rare_operations import RareOperations
 from app.errors import BadValue, LimitExceeded, Overloaded
 from app.neighbour_index import NeighbourIndex, Neighbours, open_index
 from app.worker_threads import offload
@@ -119,7 +120,7 @@ class LatentService:
         self._pool = pool
         self._batcher = batcher
         self.limits = limits
-        self._densities: dict[ServedModel, asyncio.Future[Operation]] = {}
+        self.rare = RareOperations(batcher)
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -206,20 +207,12 @@ class LatentService:
         """log p(x | z) and log p(z) of pairs `x` [n, *data_shape] and `z` [n, *latent_shape]:
         [n, 2]; any number of pairs. The first call for a model also makes it ready for that.
         """
-        if model.make_densities is None:
+        if "densities" not in model.rare:
             raise BadValue(
                 f"{model.id} was published without its likelihood or its prior's density, so its "
                 "rows have no score"
             )
-        if model not in self._densities:
-            # One makes it ready, whoever else asks meanwhile; nobody's leaving stops that.
-            made = self._batcher.call(model.make_densities)
-            self._densities[model] = asyncio.ensure_future(made)
-        try:
-            operation = await asyncio.shield(self._densities[model])
-        except Exception:
-            self._densities.pop(model, None)  # the next one may find memory for it
-            raise
+        operation = await self.rare.ready(model, "densities")
         pairs = np.concatenate([x.reshape(len(x), -1), z.reshape(len(z), -1)], axis=1)
         most = self.limits.max_rows
         return np.concatenate(
@@ -228,6 +221,12 @@ class LatentService:
                 for start in range(0, len(pairs), most)
             ]
         )
+
+    async def level_probabilities(self, model: ServedModel, z: Floats, ticket: Ticket) -> Floats:
+        """p(xᵢ = k / 255 | z) for `z` [n, *latent_shape], where the model has that:
+        [n, *data_shape, 256]. The first call makes ready, too.
+        """
+        return await self._run(await self.rare.ready(model, "level_probabilities"), z, ticket)
 
     async def neighbours(self, model: ServedModel, z: Floats, count: int) -> Neighbours:
         """The `count` training rows nearest to each of `z` [n, *latent_shape], the nearest first.

@@ -1,4 +1,4 @@
-"""What binarized test digits come to: a running service's files beside those of general formats."""
+"""What test digits come to: a running service's files beside those of general formats."""
 
 import gzip
 import io
@@ -18,23 +18,29 @@ from training.datasets import DATASETS, Request
 SECONDS = 600.0  # for one answer on a busy machine
 NPY = {"Content-Type": "application/x-npy"}
 
+WHITE = 255
 Pixels = NDArray[np.uint8]
 
 
 def goals(url: str, data: Path, count: int) -> list[Goal]:
     """Bits a pixel of every way, and the service's own −ELBO and images a second.
 
-    Each pixel is white with the probability that its grey level is, drawn once with a fixed seed.
+    By a model of 8-bit levels, digits are coded as they are. By one of black and white, each pixel
+    is white with the probability that its grey level is, drawn once with a fixed seed.
     """
     grey = DATASETS["idx"](Request(data, channels=1)).test[:count].numpy()
-    images = (np.random.default_rng(0).random(grey.shape) < grey).astype(np.uint8)
     with httpx.Client(base_url=url, timeout=SECONDS) as client:
+        model = client.get("/models").raise_for_status().json()
+        (card,) = (card for card in model["models"] if card["id"] == model["default"])
+        eight_bits = "level_probabilities" in card["capabilities"]
+        drawn = grey if eight_bits else np.random.default_rng(0).random(grey.shape) < grey
+        images = np.rint(255 * drawn.astype(np.float32)).astype(np.uint8)
         lines = _of_service(client, images)
     flat = images[:, 0]
-    packed = np.packbits(flat, axis=None).tobytes()
+    raw = flat.tobytes() if eight_bits else np.packbits(flat == WHITE, axis=None).tobytes()
     ways = {
-        "lzma, a bit a pixel": len(lzma.compress(packed, preset=9 | lzma.PRESET_EXTREME)),
-        "gzip, a bit a pixel": len(gzip.compress(packed)),
+        "lzma": len(lzma.compress(raw, preset=9 | lzma.PRESET_EXTREME)),
+        "gzip": len(gzip.compress(raw)),
         "PNG, one sheet": len(_saved(_sheet(flat), "PNG")),
         "PNG, an image a file": sum(len(_saved(image, "PNG")) for image in flat),
         "WebP, one sheet": len(_saved(_sheet(flat), "WEBP")),
@@ -44,17 +50,16 @@ def goals(url: str, data: Path, count: int) -> list[Goal]:
 
 
 def _of_service(client: httpx.Client, images: Pixels) -> list[Goal]:
-    levels = 255 * images
-    _answer(client, "/compress", levels[:1])  # makes the model ready
+    _answer(client, "/compress", images[:1])  # makes the model ready
     began = time.perf_counter()
-    file = _answer(client, "/compress", levels)
+    file = _answer(client, "/compress", images)
     written = time.perf_counter()
     headers = {"Content-Type": file.headers["Content-Type"]}
     back = client.post("/decompress?format=npy", content=file.content, headers=headers)
     read = time.perf_counter()
     back.raise_for_status()
-    lost = int((np.load(io.BytesIO(back.content)) != images).sum())
-    score = _answer(client, "/score?k=10", levels).json()
+    lost = int((np.rint(255 * np.load(io.BytesIO(back.content))) != images).sum())
+    score = _answer(client, "/score?k=10", images).json()
     bound = sum(score["negative_elbo"]) / np.log(2) / 8
     name = file.headers["X-Latentd-Model"]
     return [
@@ -91,11 +96,12 @@ def _sheet(images: Pixels) -> Pixels:
 
 
 def _saved(image: Pixels, form: str) -> bytes:
-    """As small as Pillow makes it; a PNG of one bit a pixel."""
+    """As small as Pillow makes it; black and white as a PNG of one bit a pixel."""
     file = io.BytesIO()
-    picture = Image.fromarray(255 * image)
+    picture = Image.fromarray(image)
     if form == "PNG":
-        picture.convert("1").save(file, form, optimize=True)
+        black_or_white = np.isin(image, (0, WHITE)).all()
+        (picture.convert("1") if black_or_white else picture).save(file, form, optimize=True)
     else:
         picture.save(file, form, lossless=True, quality=100, method=6)
     return file.getvalue()

@@ -18,8 +18,10 @@ from model_store.errors import (
 from model_store.loading import load, sound_file
 from model_store.location import ModelId, find, legal_name, published
 from model_store.manifest import (
+    MAX_ROW,
     NEIGHBOUR_LATENTS,
     NEIGHBOUR_ROWS,
+    NUM_LEVELS,
     Capability,
     DataSpec,
     Draft,
@@ -37,8 +39,10 @@ from model_store.settings import store_path
 __all__ = [
     "MAX_DIRECTIONS",
     "MAX_DIRECTION_NAME",
+    "MAX_ROW",
     "NEIGHBOUR_LATENTS",
     "NEIGHBOUR_ROWS",
+    "NUM_LEVELS",
     "Capability",
     "Checkpoint",
     "CheckpointRejected",

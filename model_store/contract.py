@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from model_store.errors import Fault
-from model_store.manifest import Manifest
+from model_store.manifest import NUM_LEVELS, Manifest
 
-Part = Literal["data", "latent", "number"]  # what one row holds
+Part = Literal["data", "latent", "number", "levels"]  # what one row holds
 
 
 class Signature(NamedTuple):
@@ -33,7 +33,9 @@ SIGNATURES: dict[str, Signature] = {
     "log_likelihood": Signature(("data", "latent"), ("number",)),
     "prior": Signature(("latent",), ("latent",)),
     "prior_log_density": Signature(("latent",), ("number",)),
+    "level_probabilities": Signature(("latent",), ("levels",)),
 }
+SUM_TOLERANCE = 1e-3  # of the 256 probabilities, which are float32
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Checkpoint:
     log_likelihood: Callable[[Tensor, Tensor], Tensor] | None = None  # (x, z) -> [N] in nats
     prior: Callable[[Tensor], Tensor] | None = None  # N(0, I) noise [N, *latent] -> [N, *latent]
     prior_log_density: Callable[[Tensor], Tensor] | None = None  # [N, *latent] -> [N] in nats
+    # [N, *latent] -> [N, *data, 256]: p(xᵢ = k / 255 | z) of 8-bit pixels
+    level_probabilities: Callable[[Tensor], Tensor] | None = None
 
 
 def check_schema(export: str, takes: list[str], gives: str) -> None:
@@ -97,7 +101,13 @@ def _example(checkpoint: Checkpoint, export: str, rows: int) -> list[Tensor]:
 
 
 def _row_shape(manifest: Manifest, part: Part) -> tuple[int, ...]:
-    return {"data": manifest.data.shape, "latent": manifest.latent_shape, "number": ()}[part]
+    shapes: dict[Part, tuple[int, ...]] = {
+        "data": manifest.data.shape,
+        "latent": manifest.latent_shape,
+        "number": (),
+        "levels": (*manifest.data.shape, NUM_LEVELS),
+    }
+    return shapes[part]
 
 
 def _call(checkpoint: Checkpoint, export: str, takes: list[Tensor]) -> list[Tensor]:
@@ -113,6 +123,8 @@ def _call(checkpoint: Checkpoint, export: str, takes: list[Tensor]) -> list[Tens
         _check_tensor(checkpoint, export, tensor, (rows, *_row_shape(checkpoint.manifest, part)))
     if export == "decode":
         _check_range(checkpoint, gives[0])
+    if export == "level_probabilities":
+        _check_probabilities(gives[0])
     return gives
 
 
@@ -147,6 +159,14 @@ def _check_range(checkpoint: Checkpoint, decoded: Tensor) -> None:
         raise Fault(
             f"decode gives values in [{low:.6g}, {high:.6g}], an image lies in "
             f"{list(value_range)}; export the likelihood's mean, squashed or clamped"
+        )
+
+
+def _check_probabilities(found: Tensor) -> None:
+    if float(found.min()) < 0 or float((found.sum(-1) - 1).abs().max()) > SUM_TOLERANCE:
+        raise Fault(
+            f"level_probabilities gives {NUM_LEVELS} numbers for a pixel that are no "
+            "probabilities: export numbers from 0 on that sum to 1"
         )
 
 

@@ -34,7 +34,8 @@ MAX_BYTES = 64 << 20  # a probe of a few large images fits; an endless file does
 
 _LONG = ("scores", "directions", "probe")
 
-Capability = Literal["log_likelihood", "prior", "prior_log_density"]
+Capability = Literal["log_likelihood", "prior", "prior_log_density", "level_probabilities"]
+NUM_LEVELS = 256  # of an 8-bit pixel
 
 
 def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -140,6 +141,8 @@ class Draft(Record):
                 raise ValueError(f"probe.{part} has shape {list(shape)}, expected {[*rows, *row]}")
         if len(set(self.capabilities)) != len(self.capabilities):
             raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
+        if "level_probabilities" in self.capabilities:
+            _bounded((*data, NUM_LEVELS))
         return self
 
     @model_validator(mode="after")

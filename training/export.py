@@ -5,13 +5,14 @@ The only file of this room that knows `torch.jit`.
 
 import copy
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import torch
 from torch import Tensor, nn
 
-from model_store import Capability
+from model_store import MAX_ROW, NUM_LEVELS, Capability
 from training.errors import ExportError
 from training.streams import stream
 from training.vae import VAE
@@ -19,6 +20,7 @@ from training.vae import VAE
 # What float32 leaves of agreement between two orders of the same operations, relative to
 # 1 + |value|.
 TOLERANCE = 1e-4
+FEW = 4  # rows of which each has 256 numbers for a pixel
 
 
 class _Exports(nn.Module):
@@ -41,7 +43,7 @@ class _Exports(nn.Module):
         return self.vae.log_likelihood(x, z)
 
 
-class _ExportsWithPrior(_Exports):
+class _WithPrior(_Exports):
     """The same of a model whose prior is learned, which nobody else could know."""
 
     @torch.jit.export
@@ -54,10 +56,35 @@ class _ExportsWithPrior(_Exports):
         return self.vae.prior.log_density(z)
 
 
-def capabilities(vae: VAE) -> tuple[Capability, ...]:
-    """What the scripted module exports beyond `encode` and `decode`."""
-    learned: tuple[Capability, ...] = ("prior", "prior_log_density")
-    return ("log_likelihood", *(learned if vae.prior.learned else ()))
+class _WithLevels(_Exports):
+    """The same of a model of 8-bit pixels, whose images can be coded without loss."""
+
+    @torch.jit.export
+    def level_probabilities(self, z: Tensor) -> Tensor:
+        return self.vae.level_probabilities(z)
+
+
+class _WithPriorAndLevels(_WithPrior, _WithLevels):
+    """Both."""
+
+
+_EXPORTS: dict[tuple[bool, bool], type[_Exports]] = {
+    # (whether the prior is learned, whether pixels have levels)
+    (False, False): _Exports,
+    (True, False): _WithPrior,
+    (False, True): _WithLevels,
+    (True, True): _WithPriorAndLevels,
+}
+
+
+def capabilities(vae: VAE, data_shape: tuple[int, ...]) -> tuple[Capability, ...]:
+    """What a published model of such rows offers beyond `encode` and `decode`."""
+    found: list[Capability] = ["log_likelihood"]
+    if vae.prior.learned:
+        found += ["prior", "prior_log_density"]
+    if vae.likelihood.support == "levels" and NUM_LEVELS * prod(data_shape) <= MAX_ROW:
+        found += ["level_probabilities"]
+    return tuple(found)
 
 
 def for_export(vae: VAE) -> VAE:
@@ -70,7 +97,7 @@ def for_export(vae: VAE) -> VAE:
 def script(vae: VAE) -> torch.jit.ScriptModule:
     """Compile a VAE with its exports; ExportError says what TorchScript could not take."""
     try:
-        exports = _ExportsWithPrior if vae.prior.learned else _Exports
+        exports = _EXPORTS[vae.prior.learned, vae.likelihood.support == "levels"]
         scripted = torch.jit.script(exports(vae).eval())
     except OSError as error:
         raise ExportError(
@@ -99,6 +126,11 @@ def check_agreement(vae: VAE, scripted: torch.jit.ScriptModule, x: Tensor, seed:
             wanted += [vae.prior(z), vae.prior.log_density(z)]
             got += [scripted.prior(z), scripted.prior_log_density(z)]
             names += ["prior", "prior_log_density"]
+        if vae.likelihood.support == "levels":
+            few = z[:FEW]
+            wanted.append(vae.level_probabilities(few))
+            got.append(scripted.level_probabilities(few))
+            names.append("level_probabilities")
     worst = 0.0
     for name, eager, other in zip(names, wanted, got, strict=True):
         difference = float(((eager - other).abs() / (1 + eager.abs())).max())

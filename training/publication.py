@@ -79,7 +79,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             columns=dataset.columns or None,
         ),
         latent_shape=(config.latent_dim,),
-        capabilities=export.capabilities(vae),
+        capabilities=export.capabilities(vae, dataset.shape),
         training=TrainingFacts(
             dataset=dataset.name,
             dataset_sha256=dataset.digest(),

@@ -56,6 +56,10 @@ class VAE(nn.Module):
         log_prob = self.likelihood.log_prob(self.decoder(z), self.units.standardize(x))
         return self.units.log_density(log_prob)
 
+    def level_probabilities(self, z: Tensor) -> Tensor:
+        """p(xᵢ = k / 255 | z) of 8-bit pixels, k from 0 to 255: → [N, *data_shape, 256]."""
+        return self.likelihood.level_probabilities(self.decoder(z))
+
 
 def reparameterize(mean: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A draw from the posterior, differentiable in it: mean + σ · noise, noise from N(0, I)."""

@@ -1,7 +1,7 @@
 """A checkpoint on its device: its operations, each with the batch shapes that it may run in."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import log, pi, prod
@@ -11,13 +11,16 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from app.arrays import FLOAT_BYTES, Floats
+from app.arrays import FLOAT_BYTES, NUM_LEVELS, Floats
 from app.engine.buckets import Buckets, find_buckets
 from app.engine.device import execution_on
 from app.engine.execution import Execution, Work
 from model_store import Checkpoint, Manifest, ModelId, load
 
-OperationName = Literal["encode", "decode", "prior", "densities"]
+Rare = Literal["densities", "level_probabilities"]
+# Probabilities of levels that a batch may answer: float32, and some float64 on the way to them.
+MOST_PROBABILITIES = 2**22
+OperationName = Literal["encode", "decode", "prior"] | Rare
 # What an encoder and a decoder compute in; whatever it is, answers are float32.
 Precision = Literal["float32", "bfloat16", "float16"]
 DTYPES: dict[Precision, torch.dtype] = {
@@ -50,8 +53,12 @@ class LoadedModel:
     encode: Operation
     decode: Operation
     prior: Operation | None
-    make_densities: Callable[[], Operation] | None
-    """Loads what few ask for: flat pairs [B, data + latent] to log p(x|z) and log p(z), [B, 2]."""
+    rare: Mapping[Rare, Callable[[], Operation]]
+    """Makes ready what few ask for, where the model has it.
+
+    `densities`: flat pairs [B, data + latent] to log p(x | z) and log p(z), [B, 2];
+    `level_probabilities`: latents to p(xᵢ = k / 255 | z), [B, *data_shape, 256].
+    """
 
     @cached_property
     def id(self) -> str:
@@ -140,15 +147,26 @@ def load_model(
         compute: Callable[[Tensor], Tensor],
         row_shape: tuple[int, ...],
         num_answers: int,
+        most: int = max_rows,
     ) -> Operation:
         images = name == "decode" and manifest.data.kind == "image"
         work = Work(f"{model} {name}", compute, row_shape, images)
-        execution = execution_on(device, work, max_rows)
+        execution = execution_on(device, work, most)
 
         row_bytes = FLOAT_BYTES * (prod(row_shape) + num_answers)
         return Operation(str(model), name, execution, _prove(execution), row_bytes)
 
     prior = checkpoint.prior
+    rare: dict[Rare, Callable[[], Operation]] = {}
+    if checkpoint.log_likelihood and (checkpoint.prior_log_density or not prior):
+        pair = (prod(data) + prod(latent),)
+        rare["densities"] = partial(operation, "densities", _densities(checkpoint), pair, 2)
+    if levels := checkpoint.level_probabilities:
+        numbers = NUM_LEVELS * prod(data)
+        most = max(1, min(max_rows, MOST_PROBABILITIES // numbers))
+        rare["level_probabilities"] = partial(
+            operation, "level_probabilities", levels, latent, numbers, most
+        )
     return LoadedModel(
         model,
         manifest,
@@ -157,11 +175,7 @@ def load_model(
         encode=operation("encode", _stacked_posterior(checkpoint), data, 2 * prod(latent)),
         decode=operation("decode", checkpoint.decode, latent, prod(data)),
         prior=operation("prior", prior, latent, prod(latent)) if prior else None,
-        make_densities=partial(
-            operation, "densities", _densities(checkpoint), (prod(data) + prod(latent),), 2
-        )
-        if checkpoint.log_likelihood and (checkpoint.prior_log_density or not prior)
-        else None,
+        rare=rare,
     )
 
 

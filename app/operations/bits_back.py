@@ -17,52 +17,56 @@ from math import prod
 
 import numpy as np
 
-from app.arrays import Floats
-from app.entropy_coder import Doubles, Stack, Symbols
+from app.arrays import NUM_LEVELS, Doubles, Floats
+from app.entropy_coder import Stack, Symbols
 from app.latent_codes import UNIT, LatentCode
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
 
-# Images that pass the networks together; what a file's images are coded in, so part of its format.
+# Images that pass the networks together, and all the probabilities of their pixels: what a file's
+# images are coded in, so part of its format.
 TOGETHER = 64
+PROBABILITIES = 2**24
 
 
 @dataclass(frozen=True)
 class BitsBack:
-    """A model that codes images of zeros and ones [n, *data_shape]."""
+    """A model that codes images [n, *data_shape] whose numbers have so many levels, 0 to 1."""
 
     service: LatentService
     model: ServedModel
     latents: LatentCode
+    num_levels: int
+    """2, which the decoder's mean tells the probabilities of, or 256."""
     ticket: Ticket
 
     async def push(self, stack: Stack, x: Floats) -> None:
         """Put images on the stack, the last one on top."""
-        for group in _groups(len(x)):
+        for group in self._groups(len(x)):
             rows = x[group]
             mean, deviation = await self._posterior(rows)
             stack.mask(len(mean), group.start)
             places = stack.pop_near(mean, deviation).reshape(len(rows), -1)
-            p = await self._white(places)
+            p = await self._probabilities(places)
             await offload(partial(self._push, stack, rows, places, p))
 
     async def pop(self, stack: Stack, count: int) -> Floats:
         """Take `count` images off the stack that `push` put there at once."""
         shape = self.model.manifest.data.shape
         x: Floats = np.empty((count, *shape), np.float32)
-        for group in reversed([*_groups(count)]):
+        for group in reversed([*self._groups(count)]):
             num_rows = group.stop - group.start
             places = await offload(partial(self.latents.pop, stack, num_rows))
-            p = await self._white(places)
-            sides = await offload(partial(stack.pop_coins, p))
-            x[group] = sides.reshape(num_rows, *shape)
+            p = await self._probabilities(places)
+            levels = await offload(partial(stack.pop_choices, p))
+            x[group] = numbers(levels, self.num_levels).reshape(num_rows, *shape)
             mean, deviation = await self._posterior(x[group])
             stack.push_near(places.reshape(-1), mean, deviation)
             stack.unmask(len(mean), group.start)
         return x
 
-    def _push(self, stack: Stack, rows: Floats, places: Symbols, p: Doubles) -> None:
-        stack.push_coins(rows.reshape(-1).astype(np.int32), p)
+    def _push(self, stack: Stack, rows: Floats, places: Symbols, p: Floats) -> None:
+        stack.push_choices(nearest_levels(rows, self.num_levels).reshape(-1), p)
         self.latents.push(stack, places)
 
     async def _posterior(self, x: Floats) -> tuple[Doubles, Doubles]:
@@ -75,22 +79,40 @@ class BitsBack:
         mean, deviation = (mean - self.latents.centre) / bucket, np.exp(0.5 * log_var) / bucket
         return mean.reshape(-1), deviation.reshape(-1)
 
-    async def _white(self, places: Symbols) -> Doubles:
-        """The probability of white of all pixels, given the latents' buckets [n, D]."""
-        z = places * (self.latents.scale / UNIT) + self.latents.centre
-        rows = z.astype(np.float32).reshape(-1, *self.model.manifest.latent_shape)
-        p = await self.service.decode_numbers(self.model, rows, self.ticket)
-        return p.reshape(-1).astype(np.float64)
+    async def _probabilities(self, places: Symbols) -> Floats:
+        """Of each number's levels [m, num_levels], given the latents' buckets [n, D]."""
+        buckets = places * (self.latents.scale / UNIT) + self.latents.centre
+        z = buckets.astype(np.float32).reshape(-1, *self.model.manifest.latent_shape)
+        if self.num_levels == NUM_LEVELS:
+            found = await self.service.level_probabilities(self.model, z, self.ticket)
+            return found.reshape(-1, NUM_LEVELS)
+        white = (await self.service.decode_numbers(self.model, z, self.ticket)).reshape(-1)
+        return np.stack([1 - white, white], 1)
+
+    @property
+    def _together(self) -> int:
+        numbers = self.num_levels * prod(self.model.manifest.data.shape)
+        return min(TOGETHER, max(1, PROBABILITIES // numbers))
 
     def most_bits(self, count: int) -> int:
         """More than the posteriors of `count` images ever take off the stack at once."""
-        return 32 * prod(self.model.manifest.latent_shape) * min(count, TOGETHER)
+        return 32 * prod(self.model.manifest.latent_shape) * min(count, self._together)
+
+    def _groups(self, count: int) -> Iterator[slice]:
+        """One image, then ever more: the first finds no bits to get back, the next ones its own."""
+        start = 0
+        while start < count:
+            stop = min(start + min(1 + start // 4, self._together), count)
+            yield slice(start, stop)
+            start = stop
 
 
-def _groups(count: int) -> Iterator[slice]:
-    """One image, then ever more: the first finds no bits to get back, the next ones its own."""
-    start = 0
-    while start < count:
-        stop = min(start + min(1 + start // 4, TOGETHER), count)
-        yield slice(start, stop)
-        start = stop
+def nearest_levels(x: Floats, num_levels: int) -> Symbols:
+    """0 … num_levels − 1 for numbers from 0 to 1."""
+    levels: Symbols = np.rint(x * np.float32(num_levels - 1)).astype(np.int32)
+    return levels
+
+
+def numbers(levels: Symbols, num_levels: int) -> Floats:
+    """The numbers that levels stand for."""
+    return levels.astype(np.float32) / np.float32(num_levels - 1)

@@ -4,6 +4,7 @@ The first image of a file finds no bits on the stack to get back. Pseudo-random 
 ones for every file, lie at its bottom; those of them that were used are in the file, and counted.
 """
 
+import asyncio
 import hashlib
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -11,18 +12,19 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from app import latent_math
-from app.arrays import Floats, Rows, to_levels
+from app.arrays import NUM_LEVELS, Floats, Rows, to_levels
 from app.compressed_file import Compressed, Head
 from app.entropy_coder import Stack, Words
 from app.errors import BadBody, BadValue, DeviceFailed
 from app.latent_codes import SAMPLES, LatentCode, NormalMixture, StandardNormal
-from app.operations.bits_back import BitsBack
+from app.operations.bits_back import BitsBack, nearest_levels, numbers
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
 
 SEED = 0
 TRIED = 8  # fixed images by which one machine is told from another
 BLACK_OR_WHITE = ("bernoulli", "bernoulli_grey")
+NEAR = 1e-3  # of a level, for a number that was divided and multiplied on its way here
 
 
 class Codec(NamedTuple):
@@ -44,19 +46,15 @@ class Coded(NamedTuple):
 
 
 _READY: WeakKeyDictionary[ServedModel, Codec] = WeakKeyDictionary()
+_PREPARING: WeakKeyDictionary[ServedModel, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def compress(service: LatentService, model: ServedModel, x: Floats, ticket: Ticket) -> Coded:
-    """`x` [n, *data_shape] of zeros and ones as a file, which has been read again once."""
-    _check_model(model)
-    if grey := int(((x != 0) & (x != 1)).sum()):
-        raise BadValue(
-            f"{grey} of {x.size} values are neither 0 nor 1 (black nor white), and {model.id} is a "
-            "model of black and white: make the images so, or give a threshold from which on a "
-            "value is white (?threshold=0.5)"
-        )
-    latents, host = await _codec(service, model, ticket)
-    coder = BitsBack(service, model, latents, ticket)
+    """`x` [n, *data_shape] of a model's levels as a file, which has been read again once."""
+    num_levels = await _num_levels(service, model)
+    x = _on_levels(model, x, num_levels)
+    latents, host = await _codec(service, model, num_levels, ticket)
+    coder = BitsBack(service, model, latents, num_levels, ticket)
     initial = _initial(coder.most_bits(len(x)) // 32)
     stack = Stack(initial)
     await coder.push(stack, x)
@@ -66,9 +64,9 @@ async def compress(service: LatentService, model: ServedModel, x: Floats, ticket
         sha256=model.manifest.file.sha256,
         precision=model.precision,
         host=host,
-        mode="bernoulli",
+        num_levels=2 if num_levels == 2 else 256,
         count=len(x),
-        rows=_digest(x),
+        rows=_digest(x, num_levels),
     )
     file = Compressed(head, words)
     try:
@@ -91,41 +89,71 @@ async def decompress(
 ) -> Rows:
     """The images [n, *data_shape] of a file; BadValue where another model or machine wrote it."""
     head = file.head
-    _check_model(model)
     _check_head(model, head)
     service.limits.check("max_rows", head.count, "images")
-    latents, host = await _codec(service, model, ticket)
+    num_levels = await _num_levels(service, model)
+    latents, host = await _codec(service, model, num_levels, ticket)
     if head.host != host:
         raise BadValue(
             f"the file was written where {model.id} computes other last digits than here, on "
             "another processor or device or by other libraries: send it to a service like that"
         )
     damaged = BadBody("what is in the file does not decode to the images that it was made of")
+    if head.num_levels != num_levels:
+        raise damaged
     try:
         stack = Stack(file.words)
-        x = await BitsBack(service, model, latents, ticket).pop(stack, head.count)
+        x = await BitsBack(service, model, latents, num_levels, ticket).pop(stack, head.count)
     except ValueError:
         raise damaged from None
     left = stack.words()
-    if _digest(x) != head.rows or not np.array_equal(left, _initial(len(left))):
+    if _digest(x, num_levels) != head.rows or not np.array_equal(left, _initial(len(left))):
         raise damaged
     return to_levels(x) if levels else x
 
 
-def _check_model(model: ServedModel) -> None:
-    manifest = model.manifest
-    if manifest.data.kind != "image" or manifest.likelihood not in BLACK_OR_WHITE:
+async def _num_levels(service: LatentService, model: ServedModel) -> int:
+    """That a number of the model's images has; BadValue where it cannot code them."""
+    manifest, tolerance = model.manifest, model.tolerance
+    if "level_probabilities" in model.rare and manifest.data.kind == "image":
+        found = NUM_LEVELS
+        operation = await service.rare.ready(model, "level_probabilities")
+        tolerance = max(tolerance, operation.buckets.tolerance)
+    elif manifest.data.kind == "image" and manifest.likelihood in BLACK_OR_WHITE:
+        found = 2
+    else:
         raise BadValue(
             f"{model.id} is a model of {manifest.data.kind} with the likelihood "
             f"{manifest.likelihood}; what can be compressed are images, by models of black and "
-            f"white ({', '.join(BLACK_OR_WHITE)})"
+            f"white ({', '.join(BLACK_OR_WHITE)}) and by models of 8-bit levels that export "
+            "level_probabilities"
         )
-    if model.tolerance != 0:
+    if tolerance != 0:
         raise BadValue(
-            f"{model.id} computes a row here to within {model.tolerance:.2g} alone, depending on "
+            f"{model.id} computes a row here to within {tolerance:.2g} alone, depending on "
             "its batch, so it could not read what it wrote: run it on another device, or with a "
             "smaller LATENTD_MAX_BATCH_ROWS"
         )
+    return found
+
+
+def _on_levels(model: ServedModel, x: Floats, num_levels: int) -> Floats:
+    """The levels that the numbers are, exactly; BadValue where some are none."""
+    exact = numbers(nearest_levels(x, num_levels), num_levels)
+    off = np.abs(x - exact) * (num_levels - 1) > NEAR
+    if not off.any():
+        return exact
+    wrong = f"{int(off.sum())} of {x.size} values"
+    if num_levels == 2:
+        raise BadValue(
+            f"{wrong} are neither 0 nor 1 (black nor white), and {model.id} is a model of black "
+            "and white: make the images so, or give a threshold from which on a value is white "
+            "(?threshold=0.5)"
+        )
+    raise BadValue(
+        f"{wrong} are none of the {num_levels} levels k / {num_levels - 1} of 8 bits, which "
+        f"{model.id} is a model of: round them, or send pictures"
+    )
 
 
 def _check_head(model: ServedModel, head: Head) -> None:
@@ -143,36 +171,43 @@ def _check_head(model: ServedModel, head: Head) -> None:
         )
 
 
-async def _codec(service: LatentService, model: ServedModel, ticket: Ticket) -> Codec:
-    """For a learned prior, the first call takes some seconds."""
-    if model not in _READY:
-        shape, most = model.manifest.latent_shape, service.limits.max_rows
-        latents: LatentCode = StandardNormal(int(np.prod(shape)))
-        if model.prior:
-            noise = latent_math.row_noise(SEED, SAMPLES, shape)
-            parts = [noise[start : start + most] for start in range(0, SAMPLES, most)]
-            drawn = [await service.from_prior(model, part, ticket) for part in parts]
-            latents = await offload(lambda: NormalMixture(np.concatenate(drawn)))
-            ticket.renew()
-        _READY[model] = Codec(latents, await _host(service, model, latents, ticket))
+async def _codec(
+    service: LatentService, model: ServedModel, num_levels: int, ticket: Ticket
+) -> Codec:
+    """The first call takes some seconds for a learned prior; who calls meanwhile waits for it."""
+    async with _PREPARING.setdefault(model, asyncio.Lock()):
+        if model not in _READY:
+            _READY[model] = await _prepared(service, model, num_levels, ticket)
     return _READY[model]
 
 
-async def _host(
-    service: LatentService, model: ServedModel, latents: LatentCode, ticket: Ticket
-) -> str:
+async def _prepared(
+    service: LatentService, model: ServedModel, num_levels: int, ticket: Ticket
+) -> Codec:
+    shape, most = model.manifest.latent_shape, service.limits.max_rows
+    latents: LatentCode = StandardNormal(int(np.prod(shape)))
+    if model.prior:
+        noise = latent_math.row_noise(SEED, SAMPLES, shape)
+        parts = [noise[start : start + most] for start in range(0, SAMPLES, most)]
+        drawn = [await service.from_prior(model, part, ticket) for part in parts]
+        latents = await offload(lambda: NormalMixture(np.concatenate(drawn)))
+        ticket.renew()
+    coder = BitsBack(service, model, latents, num_levels, ticket)
+    return Codec(latents, await _host(coder))
+
+
+async def _host(coder: BitsBack) -> str:
     """Over the answers of both networks, bit for bit, and the words that fixed images come to."""
-    z = latent_math.row_noise(
-        SEED, min(TRIED, service.limits.max_rows), model.manifest.latent_shape
-    )
-    p = await service.decode_numbers(model, z, ticket)
-    x = latent_math.binarize(p, SEED)
+    service, model, ticket = coder.service, coder.model, coder.ticket
+    count = min(TRIED, service.limits.max_rows)
+    z = latent_math.row_noise(SEED, count, model.manifest.latent_shape)
+    means = await service.decode_numbers(model, z, ticket)
+    x = numbers(nearest_levels(means, coder.num_levels), coder.num_levels)
     mean, log_var, _ = await service.encode(model, x, ticket)
-    coder = BitsBack(service, model, latents, ticket)
-    stack = Stack(_initial(coder.most_bits(len(x)) // 32))
+    stack = Stack(_initial(coder.most_bits(count) // 32))
     await coder.push(stack, x)
     seen = hashlib.sha256()
-    for part in (p, mean, log_var, stack.words()):
+    for part in (means, mean, log_var, stack.words()):
         seen.update(part.tobytes())
     return seen.hexdigest()[:16]
 
@@ -183,5 +218,6 @@ def _initial(count: int) -> Words:
     return drawn[::-1].copy()
 
 
-def _digest(x: Floats) -> str:
-    return hashlib.sha256(np.packbits(x == 1).tobytes()).hexdigest()[:32]
+def _digest(x: Floats, num_levels: int) -> str:
+    levels = nearest_levels(x, num_levels).astype(np.uint8)
+    return hashlib.sha256(levels.tobytes()).hexdigest()[:32]

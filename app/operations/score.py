@@ -3,14 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app import latent_math
-from app.arrays import Floats
+from app.arrays import Doubles, Floats
 from app.errors import LimitExceeded
 from app.service import LatentService, Posterior, ServedModel, Ticket
 
-Doubles = NDArray[np.float64]
 LOG_TWO_PI = float(np.log(2 * np.pi))
 
 

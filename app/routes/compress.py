@@ -24,7 +24,7 @@ COMPRESSED = {MEDIA_TYPE: BINARY}
 
 @router.post(
     "/compress",
-    summary="Black and white images to a small file, without loss",
+    summary="Images to a small file, without loss",
     openapi_extra=documented(PointsRequest, files=True),
     responses={200: {"content": COMPRESSED, "description": "a file for /decompress"}},
 )

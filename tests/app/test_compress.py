@@ -1,6 +1,5 @@
 """`/compress` and `/decompress`: nothing is lost, and no file misleads."""
 
-import io
 import random
 import runpy
 import sys
@@ -16,12 +15,11 @@ from torch import Tensor
 from app import entropy_coder
 from app.compressed_file import PREFIX, Compressed, unpack
 from app.errors import NotInstalled
+from tests.app.compression import FILE, NPY, check_bits, compressed, decompressed, npy
 from tests.app.conftest import array, picture, problem
 from tests.factories import GREY, GreyDigits, Kind, draft_of, publish_module
 from tests.serving import running
 
-NPY = {"Content-Type": "application/x-npy"}
-FILE = {"Content-Type": "application/x-latentd"}
 PLACES = 48  # at which a file is damaged
 
 
@@ -60,33 +58,10 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
-def npy(x: NDArray[np.float32]) -> bytes:
-    file = io.BytesIO()
-    np.save(file, x)
-    return file.getvalue()
-
-
 def drawn(client: httpx.Client, count: int, model: str = "") -> NDArray[np.float32]:
     """Black and white images as the model expects them."""
     p = array(client.get(f"{model}/sample?seed=1&n={count}&format=npy"))
     return (np.random.default_rng(0).random(p.shape) < p).astype(np.float32)
-
-
-def compressed(client: httpx.Client, x: NDArray[np.float32], model: str = "") -> httpx.Response:
-    answer = client.post(f"{model}/compress", content=npy(x), headers=NPY)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Content-Type"] == FILE["Content-Type"]
-    return answer
-
-
-def sizes(answer: httpx.Response) -> dict[str, int]:
-    """What X-Latentd-Bytes says."""
-    parts = (part.split("=") for part in answer.headers["X-Latentd-Bytes"].split(", "))
-    return {name: int(size) for name, size in parts}
-
-
-def decompressed(client: httpx.Client, file: bytes, model: str = "") -> NDArray[np.float32]:
-    return array(client.post(f"{model}/decompress?format=npy", content=file, headers=FILE))
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, 200])
@@ -103,26 +78,12 @@ def test_images_that_no_sample_looks_like_come_back_too(client: httpx.Client) ->
     assert np.array_equal(decompressed(client, compressed(client, x).content), x)
 
 
-def check_bits(client: httpx.Client, more: float) -> None:
-    x = drawn(client, 400)
-    answer = compressed(client, x)
-    score = client.post("/score?k=40", content=npy(x), headers=NPY).json()
-    expected = sum(score["negative_elbo"]) / np.log(2)
-    size = sizes(answer)
-    # The draws of a score and those of a code differ by chance.
-    assert 0.99 * expected < 8 * (size["coded"] - size["initial"]) < (1 + more) * expected
-    assert size["initial"] < 60
-    assert size["file"] == len(answer.content)
-    said = float(answer.headers["X-Latentd-Bits-Per-Dimension"])
-    assert said == pytest.approx(8 * len(answer.content) / x.size, abs=1e-4)
-
-
 def test_an_image_costs_its_negative_elbo(client: httpx.Client) -> None:
-    check_bits(client, 0.03)
+    check_bits(client, drawn(client, 400), 0.03)
 
 
 def test_under_a_learned_prior_it_costs_hardly_more(moved: httpx.Client) -> None:
-    check_bits(moved, 0.05)
+    check_bits(moved, drawn(moved, 400), 0.05)
     x = drawn(moved, 60)
     assert np.array_equal(decompressed(moved, compressed(moved, x).content), x)
 
@@ -197,6 +158,7 @@ def test_a_forged_file_never_gives_a_wrong_image(client: httpx.Client) -> None:
         refused(client, Compressed(head, words[:cut]))
     refused(client, Compressed(head, np.zeros(9, np.uint32)))
     refused(client, Compressed(head.model_copy(update={"count": 19}), words))
+    refused(client, Compressed(head.model_copy(update={"num_levels": 256}), words))
 
 
 def refused(client: httpx.Client, file: Compressed) -> None:

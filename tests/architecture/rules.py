@@ -95,7 +95,7 @@ MAY_IMPORT = {
         "app.neighbour_index",
         "app.worker_threads",
     ],
-    "app.entropy_coder": ["constriction", "numpy", "app.errors"],
+    "app.entropy_coder": ["constriction", "numpy", "app.arrays", "app.errors"],
     "app.latent_codes": ["numpy", "app.arrays", "app.entropy_coder"],
     "app.compressed_file": ["numpy", "pydantic", "app.entropy_coder", "app.errors"],
     "app.operations": [

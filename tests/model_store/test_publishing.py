@@ -52,7 +52,7 @@ def test_a_published_model_answers_as_the_eager_one(store: Path, kind: str) -> N
     for want, got in zip(expected, found, strict=True):
         torch.testing.assert_close(got, want)
     assert checkpoint.device == torch.device("cpu")
-    for capability in ("log_likelihood", "prior", "prior_log_density"):
+    for capability in ("log_likelihood", "prior", "prior_log_density", "level_probabilities"):
         has_it = getattr(checkpoint, capability) is not None
         assert has_it == (capability in KINDS[kind].capabilities), capability
 

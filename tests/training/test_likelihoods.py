@@ -19,6 +19,7 @@ CASES = [
     for shape in (GREY, VECTOR)
     if shape == GREY or name not in IMAGES_ONLY
 ]
+OF_LEVELS = [n for n in LIKELIHOODS if LIKELIHOODS[n]("image", 0.5).support == "levels"]
 EVERYWHERE = pytest.mark.parametrize(("name", "shape"), CASES)
 # How far the mean may lie from the expectation: a closed form for levels is exact to half of one.
 TOLERANCE = {"binary": 1e-4, "levels": 0.5 / 255, "unit": 1e-4, "real": 1e-4}
@@ -82,6 +83,22 @@ def test_the_mean_is_the_expectation_under_the_likelihood(
         mean, expected = likelihood.mean(given), expectation(likelihood, given, torch.clone)
         close = pytest.approx(float(expected.detach()), abs=TOLERANCE[likelihood.support], rel=1e-4)
         assert float(mean.detach()) == close
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, _ in CASES if LIKELIHOODS[name]("image", 0.5).support == "levels"]
+)
+@pytest.mark.parametrize("stretch", [1.0, 10.0, 1000.0])
+def test_probabilities_of_levels_are_those_of_each_pixel(name: str, stretch: float) -> None:
+    likelihood = LIKELIHOODS[name]("image", 0.5)
+    given = stretch * parameters(likelihood, 2, GREY)
+    found = likelihood.level_probabilities(given)
+    assert found.shape == (2, *GREY, 256)
+    torch.testing.assert_close(found.sum(-1), torch.ones(2, *GREY))
+    pixel = given[:1, :, :, 2:3, 4:5]
+    x = values(likelihood).reshape(-1, 1, 1, 1)
+    expected = likelihood.log_prob(pixel.expand(256, *pixel.shape[1:]), x).exp()
+    torch.testing.assert_close(found[0, 0, 2, 4], expected, rtol=1e-4, atol=1e-6)
 
 
 @ALL

@@ -47,6 +47,12 @@ class Likelihood(nn.Module):
         """E[x | z]: `parameters` [N, P, *data_shape] → [N, *data_shape]."""
         raise NotImplementedError
 
+    def level_probabilities(self, parameters: Tensor) -> Tensor:
+        """Where the support is levels: each one's probability, [N, P, *data_shape] → [N,
+        *data_shape, 256].
+        """
+        raise NotImplementedError
+
     def start(self, average: Tensor) -> Tensor:
         """The parameters that describe the average row alone: [*data_shape] → [P, *data_shape].
 
