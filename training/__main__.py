@@ -227,8 +227,8 @@ def _directions(chosen: argparse.Namespace, _team: Team) -> None:
     opened = _opened(chosen)
     labelled = Labelled(chosen.labels, chosen.column)
     store = chosen.store or store_path()
-    named = name_directions(opened, store, labelled, partial(bar, what="encoding rows"))
-    print(*named.told, sep="\n")
+    done = name_directions(opened, store, labelled, partial(bar, what="encoding rows"))
+    print(*done, sep="\n")
     _note_other_data(opened)
 
 
@@ -236,7 +236,7 @@ def _neighbours(chosen: argparse.Namespace, _team: Team) -> None:
     opened = _opened(chosen)
     encoding = partial(bar, what="encoding rows")
     store = chosen.store or store_path()
-    print(*index_rows(opened, store, chosen.rows, encoding).told, sep="\n")
+    print(*index_rows(opened, store, chosen.rows, encoding), sep="\n")
     _note_other_data(opened)
 
 

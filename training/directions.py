@@ -4,14 +4,14 @@ Larsen et al., "Autoencoding beyond pixels using a learned similarity metric" (I
 3.2, and White, "Sampling Generative Networks" (2016), section 4. Knows a model by its encoder.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from model_store import MAX_DIRECTIONS, TensorRecord, legal_direction
-from training.datasets.rows import Rows, pieces
+from training.datasets.rows import Rows, Watch, pieces
 from training.errors import DataError
 from training.evaluate import CHUNK
 from training.labels import Labels
@@ -26,7 +26,7 @@ def class_directions(
     encode: Encoder,
     rows: Rows,
     labels: Labels,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
+    progress: Watch = iter,
 ) -> dict[str, TensorRecord]:
     """The centroid of each class by its name, and of few classes `a - b` of each pair.
 
@@ -68,7 +68,7 @@ def centroids(
     encode: Encoder,
     rows: Rows,
     labels: Labels,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
+    progress: Watch = iter,
 ) -> Tensor:
     """The mean over each class's rows of E[z | x]: → [classes, *latent_shape], float64."""
     sums = torch.zeros(0)

@@ -5,7 +5,7 @@ measured by the same code.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.datasets.gathering import Room, gather
-from training.datasets.rows import Rows, Streamed, pieces
+from training.datasets.rows import Rows, Streamed, Watch, pieces
 from training.likelihoods import DISCRETE, Likelihood
 from training.posteriors import Posteriors
 from training.priors.normal import kl_divergence, standard_normal
@@ -102,7 +102,7 @@ def estimate(
     rows: Rows,
     samples: int,
     seed: int = 0,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
+    progress: Watch = iter,
 ) -> Estimate:
     """Measure a model on rows that are as its likelihood wants them: [N, *data_shape].
 

@@ -1,20 +1,15 @@
 """Name directions of a published model, in its next version: the same module once more."""
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from torch import Tensor
-
-from model_store import MAX_DIRECTIONS, ModelId, Scores, publish_again
-from training.datasets.rows import Rows, on_device
+from model_store import MAX_DIRECTIONS, Scores, publish_again
+from training.datasets.rows import Rows, Watch, on_device
 from training.directions import class_directions
 from training.errors import DataError
 from training.labels import Labels, labels_from, labels_of
 from training.published import Opened, Scored
 from training.scores import scores_of
-
-Progress = Callable[[Sequence[Tensor]], Iterable[Tensor]]
 
 
 class Labelled(NamedTuple):
@@ -24,15 +19,10 @@ class Labelled(NamedTuple):
     column: str | None = None
 
 
-class Named(NamedTuple):
-    """What came of it, and a line for each thing that was done."""
-
-    model: ModelId
-    told: tuple[str, ...]
-
-
-def name_directions(opened: Opened, store: Path, labelled: Labelled, progress: Progress) -> Named:
+def name_directions(opened: Opened, store: Path, labelled: Labelled, progress: Watch) -> list[str]:
     """Publish the model's next version with directions of the training rows' classes.
+
+    Gives a line for each thing that was done.
 
     Directions of other names that it has already stay, and so do its scores; where it has none
     they are computed. TrainingError or StoreError.
@@ -51,13 +41,12 @@ def name_directions(opened: Opened, store: Path, labelled: Labelled, progress: P
     scores, why = _scores(opened, rows, progress)
     model = publish_again(store, opened.model, directions, scores)
     kept = len(directions) - len(found)
-    told = (
+    return [
         f"{len(labels.names)} classes of {len(rows)} training rows: {', '.join(labels.names)}",
         f"{len(found)} directions, and {kept} of other names that stay",
         f"scores: {why}",
         f"published: {model} in {store}, the module of {opened.model} as it is",
-    )
-    return Named(model, told)
+    ]
 
 
 def _labels(opened: Opened, labelled: Labelled) -> Labels:
@@ -72,7 +61,7 @@ def _labels(opened: Opened, labelled: Labelled) -> Labels:
     return labels
 
 
-def _scores(opened: Opened, rows: Rows, progress: Progress) -> tuple[Scores | None, str]:
+def _scores(opened: Opened, rows: Rows, progress: Watch) -> tuple[Scores | None, str]:
     """The model's scores, and how it came to them or why it has none."""
     manifest = opened.checkpoint.manifest
     if manifest.scores is not None:

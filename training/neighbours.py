@@ -1,40 +1,32 @@
 """The training rows beside a published model, by which the service finds a point's neighbours."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from torch import Tensor
 
-from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, ModelId, publish_again
-from training.datasets.rows import Rows, on_device, pieces, take
+from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, publish_again
+from training.datasets.rows import Rows, Watch, on_device, pieces, take
 from training.errors import DataError
 from training.evaluate import CHUNK
 from training.published import Opened
 from training.streams import stream
 
 
-class Indexed(NamedTuple):
-    """What came of it, and a line for each thing that was done."""
-
-    model: ModelId
-    told: tuple[str, ...]
-
-
 def index_rows(
     opened: Opened,
     store: Path,
     most: int,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]],
-) -> Indexed:
+    progress: Watch,
+) -> list[str]:
     """Publish the model's next version with at most so many training rows and their latents.
 
-    Fewer than there are come as the seed of the training chooses. TrainingError or StoreError.
+    Fewer than there are come as the seed of the training chooses. Gives a line for each thing
+    that was done; TrainingError or StoreError.
     """
     rows = opened.dataset.train
     if most < len(rows):
@@ -49,11 +41,10 @@ def index_rows(
         model = publish_again(
             store, opened.model, manifest.directions, manifest.scores, attachments=files
         )
-    told = (
+    return [
         f"{len(rows)} training rows and their latents, {size:.1f} MiB",
         f"published: {model} in {store}, the module of {opened.model} as it is",
-    )
-    return Indexed(model, told)
+    ]
 
 
 @torch.no_grad()
@@ -61,7 +52,7 @@ def _write(
     opened: Opened,
     rows: Rows,
     folder: Path,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]],
+    progress: Watch,
 ) -> None:
     """E[z | x] of the rows as float32, and the rows: images as the levels 0 … 255."""
     manifest, checkpoint = opened.checkpoint.manifest, opened.checkpoint

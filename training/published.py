@@ -4,19 +4,17 @@ No architecture is built here.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
 from training.datasets import Dataset
 from training.datasets.image_file import MODES
-from training.datasets.rows import on_device, take
+from training.datasets.rows import Watch, on_device, take
 from training.errors import ConfigError, DataError
 from training.evaluate import estimate, observed_once, reconstruction_error
 from training.figures import figures_of
@@ -86,7 +84,7 @@ def measure(
     opened: Opened,
     samples: int,
     rows: int | None,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]],
+    progress: Watch,
 ) -> Measurement:
     """Estimate its figures on the test rows, or on the first so many of them."""
     config, dataset, likelihood = opened.config, opened.dataset, opened.likelihood

@@ -3,13 +3,10 @@
 Knows a model as evaluation does.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-
 import torch
-from torch import Tensor
 
 from model_store import Scores
-from training.datasets.rows import Rows, take
+from training.datasets.rows import Rows, Watch, take
 from training.evaluate import Model, estimate, observed_once
 from training.likelihoods import Likelihood
 from training.streams import stream
@@ -24,7 +21,7 @@ def scores_of(
     likelihood: Likelihood,
     rows: Rows,
     seed: int,
-    progress: Callable[[Sequence[Tensor]], Iterable[Tensor]] = iter,
+    progress: Watch = iter,
 ) -> Scores | None:
     """The quantiles of at most 10,000 of the training rows, chosen by the seed.
 

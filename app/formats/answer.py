@@ -18,6 +18,7 @@ class Head(NamedTuple):
     row_shape: tuple[int, ...]  # the model's data shape
     sheet: Sheet | None  # how rows are drawn; None where they are not images
     motion: Motion = STILL  # how they follow each other where they are frames
+    temperature: float = 1.0  # of the seeds' samples
 
 
 class Answer(NamedTuple):

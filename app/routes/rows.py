@@ -49,6 +49,7 @@ class Question(NamedTuple):
     key: Strict | None = None
     columns: int | None = None  # of the grid, where the form names none
     headers: tuple[tuple[bytes, bytes], ...] = ()  # what else is to be said of the answer
+    temperature: float = 1.0  # of the seeds' samples
 
 
 class Kept(NamedTuple):
@@ -215,7 +216,9 @@ def _head(exchange: Exchange, question: Question, plan: Plan) -> Head:
     """What the format is told before the rows are there."""
     shape = exchange.model.manifest.data.shape
     seeds, num_rows = question.seeds, question.num_rows
-    return Head(exchange.model.id, seeds, num_rows, shape, plan.sheet, plan.motion)
+    return Head(
+        exchange.model.id, seeds, num_rows, shape, plan.sheet, plan.motion, question.temperature
+    )
 
 
 def _asked(scope: Scope, headers: Mapping[bytes, bytes]) -> Asked:

@@ -50,5 +50,6 @@ async def _answer(
             partial(exchange.service.stream_samples, *question),
             (seed,),
             key,
+            temperature=asked.temperature,
         ),
     )

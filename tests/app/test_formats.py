@@ -170,6 +170,8 @@ def test_a_png_says_whose_it_is(client: httpx.Client) -> None:
     assert labelled(walk) == {"model": "grey@2", "seeds": [7, 9], "rows": 3}
     decoded = client.post("/decode", json={"latents": [[0] * 5]}).content
     assert labelled(decoded) == {"model": "grey@1", "seeds": [], "row": 0}
+    cool = client.get("/sample?seed=7&temperature=0.5").content
+    assert labelled(cool) == {"model": "grey@1", "seeds": [7], "temperature": 0.5, "row": 0}
 
 
 def test_a_png_among_others_says_which_it_is(client: httpx.Client) -> None:

@@ -1,7 +1,7 @@
 """The rows of a data set: a tensor in memory, or an array in a file that is read batch by batch."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 import numpy as np
@@ -52,6 +52,8 @@ class Streamed:
 
 
 Rows = Tensor | Streamed
+Watch = Callable[[Sequence[Tensor]], Iterable[Tensor]]
+"""Gives the pieces of a pass over rows on, one by one, and may show how far it is."""
 
 
 def take(rows: Rows, which: Tensor) -> Rows:
