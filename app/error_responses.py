@@ -129,7 +129,11 @@ def _field(part: dict[str, Any]) -> dict[str, str]:
     if isinstance(given, bool | int | float) or (isinstance(given, str) and len(given) <= 40):
         message = f"{given} given; {message}"
     if part["type"] == "extra_forbidden":
-        message = "there is no such parameter; the endpoint's parameters are listed at /docs"
+        part_of_request = "query" if part["loc"][0] == "query" else "body"
+        message = (
+            f"the {part_of_request} has no such parameter; those of the endpoint's query and body "
+            "are listed at /docs"
+        )
     return {"field": place, "message": message}
 
 

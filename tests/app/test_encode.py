@@ -195,7 +195,7 @@ def test_arrays_out_of_shape_or_range_are_refused(
         ({"images": []}, "at least 1"),
         ({"images": ["a"], "rows": [[1]]}, "exactly one of"),
         ({"rows": [[0] * 6]}, "grey@1 takes images"),
-        ({"pictures": ["a"]}, "no such parameter"),
+        ({"pictures": ["a"]}, "the body has no such parameter"),
     ],
 )
 def test_bad_json_says_what_is_expected(

@@ -146,7 +146,7 @@ def test_a_pinned_version_may_be_kept_longer_than_a_name(client: httpx.Client) -
         ("temperature=11", ["temperature", "10"]),
         ("scale=0", ["scale"]),
         ("layout=heap", ["layout", "'grid' or 'strip'"]),
-        ("sead=1", ["sead", "no such parameter"]),
+        ("sead=1", ["sead", "the query has no such parameter"]),
         ("n=4000&scale=64", ["pixels", "16777216", "LATENTD_MAX_PIXELS"]),
     ],
 )
