@@ -75,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     compressing.add_argument("--url", default="http://127.0.0.1:8000", help="%(default)s")
     compressing.add_argument("--count", type=int, default=1000, help="of test images; %(default)s")
 
+    paging = commands.add_parser("page", help="the page at /, by a running service, in Chromium")
+    paging.set_defaults(command=_page)
+    paging.add_argument("--url", default="http://127.0.0.1:8000", help="%(default)s")
+
     reporting = commands.add_parser("report", help="the tables and the picture of results files")
     reporting.set_defaults(command=_report)
     reporting.add_argument("files", type=Path, nargs="+")
@@ -90,6 +94,14 @@ def _compression(given: argparse.Namespace) -> int:
     found = compression.goals(given.url, given.data, given.count)
     print(table(found))
     return 1 if failed(found) else 0
+
+
+def _page(given: argparse.Namespace) -> int:
+    from benchmarks import page
+    from benchmarks.trials.goals import table
+
+    print(table(page.goals(given.url)))
+    return 0
 
 
 def _restoration(given: argparse.Namespace) -> int:
