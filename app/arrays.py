@@ -1,6 +1,6 @@
 """The kinds of arrays that go through the service: NumPy everywhere, torch on the device alone."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ FLOAT_BYTES = 4
 Doubles: TypeAlias = NDArray[np.float64]
 # Images as pictures have them, 0 … 255: [N, H, W, C], or one [H, W, C].
 Levels: TypeAlias = NDArray[np.uint8]
-NUM_LEVELS = 256
+NUM_LEVELS: Final = 256
 # What an operation answers: numbers, or images as levels.
 Rows: TypeAlias = Floats | Levels
 

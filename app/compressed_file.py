@@ -9,13 +9,15 @@
 """
 
 import hashlib
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.entropy_coder import Words
 from app.errors import BadBody, BadValue
+
+NumLevels: TypeAlias = Literal[2, 256]
 
 MAGIC = b"\x89latentd"
 VERSION = 1
@@ -34,7 +36,7 @@ class Head(BaseModel):
     precision: Literal["float32", "bfloat16", "float16"]
     host: Annotated[str, Field(max_length=16)]
     """A digest of what the writer's machine computed for fixed rows."""
-    num_levels: Literal[2, 256]
+    num_levels: NumLevels
     """That a number of an image has, from 0 to 1."""
     count: Annotated[int, Field(ge=1)]
     rows: Annotated[str, Field(max_length=32)]

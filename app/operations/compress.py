@@ -13,7 +13,7 @@ import numpy as np
 
 from app import latent_math
 from app.arrays import NUM_LEVELS, Floats, Rows, to_levels
-from app.compressed_file import Compressed, Head
+from app.compressed_file import Compressed, Head, NumLevels
 from app.entropy_coder import Stack, Words
 from app.errors import BadBody, BadValue, DeviceFailed
 from app.latent_codes import SAMPLES, LatentCode, NormalMixture, StandardNormal
@@ -64,7 +64,7 @@ async def compress(service: LatentService, model: ServedModel, x: Floats, ticket
         sha256=model.manifest.file.sha256,
         precision=model.precision,
         host=host,
-        num_levels=2 if num_levels == 2 else 256,
+        num_levels=num_levels,
         count=len(x),
         rows=_digest(x, num_levels),
     )
@@ -112,11 +112,11 @@ async def decompress(
     return to_levels(x) if levels else x
 
 
-async def _num_levels(service: LatentService, model: ServedModel) -> int:
+async def _num_levels(service: LatentService, model: ServedModel) -> NumLevels:
     """That a number of the model's images has; BadValue where it cannot code them."""
     manifest, tolerance = model.manifest, model.tolerance
     if "level_probabilities" in model.rare and manifest.data.kind == "image":
-        found = NUM_LEVELS
+        found: NumLevels = NUM_LEVELS
         operation = await service.rare.ready(model, "level_probabilities")
         tolerance = max(tolerance, operation.buckets.tolerance)
     elif manifest.data.kind == "image" and manifest.likelihood in BLACK_OR_WHITE:
