@@ -33,13 +33,13 @@ export function build(model, tell) {
     if (!state.point) return;
     mask.under(await bitmap(await points.image(model, state.point)));
     if (state.mask === points.picturePoint(base64Of(mask.canvas))) return;
-    mask.show(state.mask && (await readFile(pngOf(given()))));
+    mask.show(state.mask && (await readFile(pngOf(given(model)))));
   });
 
   const draw = attempt(tell, async () => {
     if (!state.restored || !state.point) return show(null);
-    const point = await points.asked(model, state.point);
-    const asked = request(model, "restore", {}, { point, mask: given() });
+    const point = points.read(model, state.point);
+    const asked = request(model, "restore", {}, { point, mask: given(model) });
     const [image] = await pictures(asked);
     if (!state.restored) return show(null); // it has been painted on meanwhile
     show(await bitmap(image));
@@ -92,8 +92,8 @@ export function build(model, tell) {
 }
 
 /** The mask that the address holds: the base64 of its PNG. */
-function given() {
-  const { image } = points.read(state.mask);
+function given(model) {
+  const { image } = points.read(model, state.mask);
   if (!image) throw new Refusal("The address holds a point where a mask should be.");
   return image;
 }

@@ -2,10 +2,10 @@
 // a sample: what is carried to another place is then the very same point, not a guess at it.
 
 import { button, choice, el, field } from "./elements.js";
-import { bitmap, blobOf, dataUrl, paintSheet } from "./pictures.js";
+import { dataUrl } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, Refusal, request } from "./service.js";
+import { attempt, curl, drawn, file, pictures, Refusal, request } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 
@@ -49,9 +49,17 @@ export function build(model, tell) {
 
   const draw = attempt(tell, async () => {
     const { seed: first, n, temperature: warmth } = state;
-    const images = await sampled(model, first, n, warmth);
+    if (!COUNTS.includes(n)) {
+      throw new Refusal(`The address asks for ${n} samples; a sheet has ${COUNTS.join(", ")}.`);
+    }
+    // The service says best what is wrong with a seed.
+    if (!/^\d+$/.test(first)) await pictures(request(model, "sample", { seed: first }));
+    const texts = Array.from({ length: Number(n) }, (_, i) =>
+      points.samplePoint(Number(first) + i, warmth),
+    );
+    const asked = points.meeting(model, texts);
+    const images = await pictures(asked);
     if (!sheet.isConnected) return; // another view is open by now
-    const texts = images.map((_, i) => points.samplePoint(Number(first) + i, warmth));
     sheet.replaceChildren(...images.map((image, i) => tile(image, texts[i])));
     // The same seed stays chosen while the temperature changes; else the first one is.
     const seeds = texts.map((text) => text.split("~")[0]);
@@ -59,7 +67,8 @@ export function build(model, tell) {
     const initial = state.point === "" || state.point === state.selected;
     change({ selected: texts[kept], ...(initial && { point: texts[kept] }) });
     mark();
-    whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => asSheet(images)]]);
+    const grid = drawn(asked, { layout: "grid", columns: columns() });
+    whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => file(grid, "png")]]);
   });
 
   function tile(image, text) {
@@ -81,12 +90,8 @@ export function build(model, tell) {
       node.setAttribute("aria-selected", chosen);
       node.tabIndex = chosen ? 0 : -1;
     }
-    note.textContent = `Chosen: ${points.name(state.selected)}. ${
-      points.isExact(state.selected)
-        ? ""
-        : "Elsewhere its picture stands for it, as the encoder sees it: close to it, not the same."
-    }`;
-    const point = points.read(state.selected);
+    note.textContent = `Chosen: ${points.name(state.selected)}.`;
+    const point = points.read(model, state.selected);
     const asked = request(model, "sample", { ...point, scale: model.scale });
     const name = `seed_${point.seed}.png`;
     one.show(curl(asked, name), [["PNG", name, () => file(asked, "png")]]);
@@ -129,33 +134,9 @@ export function build(model, tell) {
   ];
 }
 
-/** The images of samples 0 of `count` seeds: one request, since a walk through as many points as it
- * has frames meets each of them. Its points have no temperature; at another than 1 each sample is
- * asked for by itself. */
-async function sampled(model, first, count, temperature) {
-  if (!COUNTS.includes(count)) {
-    throw new Refusal(`The address asks for ${count} samples; a sheet has ${COUNTS.join(", ")}.`);
-  }
-  // The service says best what is wrong with a seed.
-  if (!/^\d+$/.test(first)) return pictures(request(model, "sample", { seed: first }));
-  const seeds = Array.from({ length: Number(count) }, (_, i) => Number(first) + i);
-  if (Number(temperature) === 1) {
-    return pictures(request(model, "interpolate", { seed: seeds, steps: count }));
-  }
-  const each = seeds.map((seed) => pictures(request(model, "sample", { seed, temperature })));
-  return (await Promise.all(each)).flat();
-}
-
 /** curl counts from the first seed to the last itself: a file for each picture. */
 function lineOfAll(model, texts) {
-  const [first, last] = [texts[0], texts.at(-1)].map(points.read);
-  const { temperature } = first;
-  const asked = request(model, "sample", { seed: "SEEDS", temperature, scale: model.scale });
+  const [first, last] = [texts[0], texts.at(-1)].map((text) => points.read(model, text));
+  const asked = request(model, "sample", { ...first, seed: "SEEDS", scale: model.scale });
   return curl(asked, "'seed_#1.png'").replace("SEEDS", `[${first.seed}-${last.seed}]`);
-}
-
-async function asSheet(images) {
-  const canvas = document.createElement("canvas");
-  paintSheet(canvas, await Promise.all(images.map(bitmap)), columns());
-  return blobOf(canvas);
 }

@@ -5,7 +5,7 @@ import { button, choice, el, field } from "./elements.js";
 import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, request } from "./service.js";
+import { attempt, curl, drawn, file, pictures } from "./service.js";
 import { carry, inSlots, put, receive, SLOTS } from "./slots.js";
 import { change, state, watch } from "./state.js";
 
@@ -87,8 +87,7 @@ export function build(model, tell) {
     if (!texts[0] || !texts[3]) return;
     const [number, way] = [Number(state.steps), state.method];
     const through = texts.filter(Boolean);
-    const asked = await Promise.all(through.map((text) => points.asked(model, text)));
-    const walk = walkRequest(model, asked, { steps: number, method: way });
+    const walk = points.walk(model, through, { steps: number, method: way });
     const images = await pictures(walk);
     const fresh = await Promise.all(images.map(bitmap));
     if (player.playing) rest();
@@ -102,10 +101,11 @@ export function build(model, tell) {
     fillSlots(texts, through.length);
     line.show(
       curl(walk, "walk.png"),
-      FILES.map(([name, format, output, look]) => {
-        const drawn = { ...walk, query: { ...walk.query, ...look?.(model.scale) } };
-        return [name, output, () => file(drawn, format)];
-      }),
+      FILES.map(([name, format, output, look]) => [
+        name,
+        output,
+        () => file(drawn(walk, look?.(model.scale)), format),
+      ]),
     );
   });
 
@@ -148,14 +148,6 @@ export function build(model, tell) {
     el("div", { class: "controls" }, field("Frames", steps), field("Way", method)),
     line.node,
   ];
-}
-
-/** GET where seeds say it all, so that the line is short and its answer can be cached. */
-function walkRequest(model, asked, way) {
-  if (asked.every((point) => "seed" in point)) {
-    return request(model, "interpolate", { seed: asked.map(({ seed }) => seed), ...way });
-  }
-  return request(model, "interpolate", {}, { points: asked, ...way });
 }
 
 /** A place of the walk: takes what is dropped on it, shows it, can be carried on. */

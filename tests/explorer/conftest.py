@@ -229,6 +229,7 @@ def explorer(window: Explorer) -> Iterator[Explorer]:
     window.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     window.refusals_expected = False
     window.open(SMALL)
+    window.page.evaluate("scrollTo(0, 0)")
     window.asked.clear()
     window.faults.clear()
     yield window

@@ -19,9 +19,8 @@ def go_to(explorer: Explorer, frame: int) -> None:
 def test_a_sheet_is_one_request_and_its_pictures_are_the_seeds_own(explorer: Explorer) -> None:
     explorer.open(anew=True)
     sheets = [url for url in explorer.questions if url.count("seed=") > 2 or "/sample" in url]
-    # The others are the chosen sample's, which the latents start from, and what its walk asks.
     assert len([url for url in sheets if "/interpolate" in url]) == 1
-    assert len(sheets) <= 3
+    assert len(sheets) == 2  # the other is the chosen sample's
     assert explorer.page.locator(".sheet img").count() == 48
     for tile, seed in ((0, 1), (17, 18), (47, 48)):
         explorer.shows(TILE.format(tile), explorer.answer(f"/sample?seed={seed}"))
@@ -38,12 +37,28 @@ def test_other_seeds_and_numbers_of_samples(explorer: Explorer) -> None:
 
 
 def test_temperature_scales_the_same_samples(explorer: Explorer) -> None:
+    explorer.settle()
+    explorer.asked.clear()
     explorer.page.get_by_role("slider", name="Temperature").fill("0.5")
-    explorer.shows(TILE.format(3), explorer.answer("/sample?seed=4&temperature=0.5"))
-    note = explorer.page.locator("#samples .note")
-    assert "its picture stands for it" in note.inner_text()
+    for tile in (0, 3, 15):
+        sample = explorer.answer(f"/sample?seed={tile + 1}&temperature=0.5")
+        explorer.shows(TILE.format(tile), sample)
+    assert len([url for url in explorer.questions if "/interpolate?format" in url]) == 1
     explorer.page.get_by_role("slider", name="Temperature").fill("0")
     explorer.shows(TILE.format(15), explorer.answer("/sample?seed=1&temperature=0"))
+
+
+def test_a_sample_at_another_temperature_is_the_same_point_everywhere(explorer: Explorer) -> None:
+    explorer.page.get_by_role("slider", name="Temperature").fill("0.7")
+    explorer.page.locator(".sheet img[title='seed 6 at temperature 0.7']").click()
+    sample = explorer.answer("/sample?seed=6&temperature=0.7")
+    explorer.shows("#latents .view", sample)
+    explorer.page.locator("#samples").get_by_role("button", name="to End").click()
+    explorer.shows(SLOT.format(3), sample)
+    go_to(explorer, END)
+    explorer.shows("#walk .view", sample)
+    line = explorer.page.locator("#walk code").inner_text()
+    assert '"points":[{"seed":1},{"seed":6,"temperature":0.7}]' in line
 
 
 def test_a_sample_that_is_dragged_into_the_walk_is_met_exactly(explorer: Explorer) -> None:
