@@ -10,6 +10,9 @@ const DEFAULTS = {
   walk: "", // the four slots' points, with commas between
   steps: "",
   method: "slerp",
+  easing: "linear",
+  spacing: "even",
+  route: "", // "loop" back to the start, or "sheet" between four corners
   frame: "",
   drawing: "", // a point
   point: "", // the point whose latents are varied

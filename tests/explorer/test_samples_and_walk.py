@@ -1,8 +1,6 @@
 """The sheet of samples and the walk: what is seen is what the service answers, pixel for pixel."""
 
 import numpy as np
-import pytest
-from PIL import Image
 
 from tests.app.processes import until
 from tests.explorer.conftest import Explorer, picture
@@ -130,30 +128,6 @@ def test_who_wants_less_motion_sees_it_slowly(explorer: Explorer) -> None:
     explorer.page.wait_for_timeout(500)
     where = explorer.page.locator("#walk .player .value").inner_text()
     assert 1 <= int(where.split()[0]) <= 4
-
-
-def test_steps_and_the_way_between_can_be_chosen(explorer: Explorer) -> None:
-    explorer.page.get_by_role("combobox", name="Frames").select_option("31")
-    explorer.page.get_by_label("Way").select_option("linear")
-    way = explorer.answer("/interpolate?seed=1&seed=8&steps=31&method=linear")
-    for frame in (10, 15):
-        go_to(explorer, frame)
-        explorer.shows("#walk .view", way[:, 28 * frame : 28 * (frame + 1)])
-
-
-@pytest.mark.parametrize(("name", "file"), [("GIF", "walk.gif"), ("WebP", "walk.webp")])
-def test_a_walk_is_kept_as_an_animation_that_moves_as_it_plays(
-    explorer: Explorer, name: str, file: str
-) -> None:
-    with explorer.page.expect_download() as kept:
-        explorer.page.get_by_role("button", name=f"{name}: download {file}").click()
-    walk = explorer.answer("/interpolate?seed=1&seed=8&steps=13")
-    with Image.open(kept.value.path()) as film:
-        assert getattr(film, "n_frames", 1) == 13 + 11  # there and back
-        for frame in (0, 5, 12):
-            film.seek(frame)
-            seen = np.asarray(film.convert("RGB"))[::9, ::9]
-            assert np.array_equal(seen, walk[:, 28 * frame : 28 * (frame + 1)])
 
 
 def test_a_picture_can_be_kept_and_its_line_copied(explorer: Explorer) -> None:

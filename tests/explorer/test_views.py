@@ -58,6 +58,7 @@ BAD_VIEWS = {
     "walk=1,,,broken!": ("#walk", "holds “broken!” where a point should be"),
     "walk=1,,,zAAAAAA": ("#walk", "latent"),
     "walk=1,,,2&method=sideways": ("#walk", "the methods are slerp, linear"),
+    "walk=1,,,2&easing=sudden": ("#walk", "the easings are linear, in"),
     "walk=1,,,2&steps=99999": ("#walk", "Over the limit: 99999 steps"),
     "drawing=iAAAA": ("#drawing", "is not a picture"),
     "n=1000": ("#samples", "asks for 1000 samples"),
