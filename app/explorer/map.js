@@ -12,10 +12,11 @@ import { strongest } from "./strongest.js";
 export const id = "map";
 export const title = "Map";
 export const lead =
-  "Two latents, each over what its prior makes likely, and all others in their middle. Point at a " +
-  "place to see it large; choose it to go on from there.";
+  "Two latents, each over what its prior makes likely, and all others in their middle, or as the " +
+  "chosen sample has them. Point at a place to see it large; choose it to go on from there.";
 
 const MANY_PIXELS = 64 * 64; // of images beyond it, a map has fewer
+const SEED = /^\d+$/; // of samples, the service maps those at temperature 1 alone
 const [LEAST, MOST] = [0.05, 0.95]; // the quantiles that a map reaches from and to
 
 export function build(model, tell) {
@@ -27,6 +28,10 @@ export function build(model, tell) {
   let names = [];
   const across = choice([], () => change({ across: across.value }));
   const down = choice([], () => change({ down: down.value }));
+  const through = choice(
+    [["", "in their middle"], ["sample", ""]],
+    () => change({ through: through.value }),
+  );
   const sheet = el("canvas", {
     tabindex: 0,
     role: "application",
@@ -43,7 +48,8 @@ export function build(model, tell) {
     const { order } = await strongest(model);
     const [x, y] = axes(order);
     offer(order, x, y);
-    const asked = request(model, "map", { x, y, steps });
+    const seed = throughSeed();
+    const asked = request(model, "map", { x, y, steps, ...(seed && { seed }) });
     const fresh = await Promise.all((await pictures(asked)).map(bitmap));
     for (const old of tiles) old.close();
     tiles = fresh;
@@ -115,7 +121,14 @@ export function build(model, tell) {
     announce(note.textContent);
   });
   carry(view, picture);
-  watch(["across", "down"], draw);
+  watch(["across", "down", "through"], draw);
+  watch(["selected", "through"], () => {
+    const [, sample] = through.options;
+    sample.disabled = !SEED.test(state.selected);
+    sample.text = `of ${sample.disabled ? "a sample at temperature 1" : points.name(state.selected)}`;
+    through.value = throughSeed() && "sample";
+    if (state.through) draw();
+  });
   watch(["place"], () => show(chosen()));
 
   return [
@@ -128,13 +141,22 @@ export function build(model, tell) {
         { class: "beside" },
         view,
         note,
-        el("div", { class: "controls" }, field("To the right", across), field("Down", down)),
+        el(
+          "div",
+          { class: "controls" },
+          field("To the right", across),
+          field("Down", down),
+          field("The others", through),
+        ),
       ),
     ),
     el("div", { class: "chosen" }, button("Choose it", take), senders(picture)),
     line.node,
   ];
 }
+
+/** The seed of the sample that the map goes through, or "" for none. */
+const throughSeed = () => (state.through && SEED.test(state.selected) ? state.selected : "");
 
 /** The two latents that the address names; for those that it does not, the strongest others. */
 function axes(order) {

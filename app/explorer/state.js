@@ -20,6 +20,7 @@ const DEFAULTS = {
   first: "0", // how many stronger latents come before those shown
   across: "", // the map's latent to the right, a number
   down: "", // and the one downwards
+  through: "", // "sample" where the map goes through the sheet's chosen one
   place: "", // the map's chosen place: column, row
   direction: "", // what the arithmetic adds
   weight: "1", // and how much of it
