@@ -108,10 +108,10 @@ export function build(model, tell) {
     el(
       "div",
       { class: "latents" },
-      el("div", {}, view, note),
+      el("div", { class: "beside" }, view, note),
       el(
         "div",
-        {},
+        { class: "beside" },
         sliders,
         el("div", { class: "controls tight" }, fewer, range, more, reset),
         inOrder,

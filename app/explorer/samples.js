@@ -2,11 +2,11 @@
 // a sample: what is carried to another place is then the very same point, not a guess at it.
 
 import { button, choice, el, field } from "./elements.js";
-import { dataUrl } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
 import { attempt, curl, drawn, file, pictures, Refusal, request } from "./service.js";
-import { carry, senders } from "./slots.js";
+import { makeSheet } from "./sheet.js";
+import { senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 
 export const id = "samples";
@@ -40,12 +40,13 @@ export function build(model, tell) {
     COUNTS.map((n) => [n, n]),
     () => change({ n: count.value }),
   );
-  const sheet = el("div", { class: "sheet", role: "listbox", "aria-label": "Samples" });
+  let texts = []; // of the sheet's points
+  const sheet = makeSheet("Samples", (i) =>
+    change({ selected: texts[i], point: texts[i], varied: "" }),
+  );
   const note = el("p", { class: "note" });
   const whole = requestLine(tell);
   const one = requestLine(tell);
-
-  const choose = ({ dataset: { point } }) => change({ selected: point, point, varied: "" });
 
   const draw = attempt(tell, async () => {
     const { seed: first, n, temperature: warmth } = state;
@@ -54,13 +55,15 @@ export function build(model, tell) {
     }
     // The service says best what is wrong with a seed.
     if (!/^\d+$/.test(first)) await pictures(request(model, "sample", { seed: first }));
-    const texts = Array.from({ length: Number(n) }, (_, i) =>
+    const wanted = Array.from({ length: Number(n) }, (_, i) =>
       points.samplePoint(Number(first) + i, warmth),
     );
-    const asked = points.meeting(model, texts);
+    const asked = points.meeting(model, wanted);
     const images = await pictures(asked);
-    if (!sheet.isConnected) return; // another view is open by now
-    sheet.replaceChildren(...images.map((image, i) => tile(image, texts[i])));
+    if (!sheet.node.isConnected) return; // another view is open by now
+    texts = wanted;
+    const tiles = texts.map((text, i) => ({ image: images[i], words: points.name(text), point: text }));
+    sheet.show(tiles, columns());
     // The same seed stays chosen while the temperature changes; else the first one is.
     const seeds = texts.map((text) => text.split("~")[0]);
     const kept = Math.max(0, seeds.indexOf(state.selected.split("~")[0]));
@@ -71,25 +74,8 @@ export function build(model, tell) {
     whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => file(grid, "png")]]);
   });
 
-  function tile(image, text) {
-    const node = el("img", {
-      src: dataUrl(image),
-      alt: `Sample of ${points.name(text)}`,
-      title: points.name(text),
-      role: "option",
-      "data-point": text,
-      onclick: () => choose(node),
-    });
-    carry(node, () => text);
-    return node;
-  }
-
   function mark() {
-    for (const node of sheet.children) {
-      const chosen = node.dataset.point === state.selected;
-      node.setAttribute("aria-selected", chosen);
-      node.tabIndex = chosen ? 0 : -1;
-    }
+    sheet.mark(texts.indexOf(state.selected));
     note.textContent = `Chosen: ${points.name(state.selected)}.`;
     const point = points.read(model, state.selected);
     const asked = request(model, "sample", { ...point, scale: model.scale });
@@ -97,26 +83,14 @@ export function build(model, tell) {
     one.show(curl(asked, name), [["PNG", name, () => file(asked, "png")]]);
   }
 
-  sheet.addEventListener("keydown", (event) => {
-    const tiles = [...sheet.children];
-    const place = tiles.indexOf(event.target);
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() };
-    const to = { Home: 0, End: tiles.length - 1 }[event.key] ?? place + moves[event.key];
-    if (!tiles[to]) return;
-    event.preventDefault();
-    choose(tiles[to]);
-    tiles[to].focus();
-  });
-
   watch(["seed", "n", "temperature"], () => {
     seed.value = state.seed;
     temperature.value = state.temperature;
     shown.textContent = Number(state.temperature).toFixed(2);
     count.value = state.n;
-    sheet.style.setProperty("--columns", columns());
     draw();
   });
-  watch(["selected"], () => state.selected && sheet.children.length && mark());
+  watch(["selected"], () => state.selected && texts.length && mark());
 
   return [
     el(
@@ -127,7 +101,7 @@ export function build(model, tell) {
       field("Temperature", el("span", { class: "ranged" }, temperature, shown)),
       field("How many", count),
     ),
-    sheet,
+    sheet.node,
     whole.node,
     el("div", { class: "chosen" }, note, senders(() => state.selected)),
     one.node,

@@ -26,6 +26,8 @@ const DEFAULTS = {
   weight: "1", // and how much of it
   mask: "", // of the chosen picture, itself a picture as a point is
   restored: "", // "yes" once what is below it has been asked for
+  restorations: "1", // how many; of one, the mean
+  restoration: "0", // which one of them is chosen
 };
 
 export const state = { ...DEFAULTS };

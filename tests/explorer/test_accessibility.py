@@ -20,6 +20,10 @@ def test_axe_finds_no_violation(
     explorer.page.get_by_role("button", name="Undo").click()
     explorer.page.get_by_role("button", name="Vary its latents").click()
     explorer.fault_of("drawing", "pad is empty")
+    explorer.draw((0.2, 0.7), (0.8, 0.7), on=".mask")
+    explorer.page.get_by_label("Show").select_option("the 4 likeliest")
+    explorer.page.get_by_role("button", name="Restore", exact=True).click()
+    explorer.page.locator("#restore .request").wait_for()
     found = Axe().run(explorer.page)
     told = [
         (rule["id"], [node["html"] for node in rule["nodes"]])

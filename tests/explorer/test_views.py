@@ -164,7 +164,7 @@ def test_every_curl_line_gives_the_picture_above_it(explorer: Explorer, tmp_path
     explorer.shows("#latents .view", file("latent.png"))
     explorer.shows("#map .board canvas", file("map.png", scale=1))
     explorer.shows("#arithmetic figure >> nth=1 >> canvas", file("sum.png"))
-    explorer.shows("#restore figure >> nth=1 >> canvas", file("restored.png"))
+    explorer.shows("#restore .sheet img", file("restored.png"))
     frames = file("walk.png", scale=1)
     explorer.shows("#walk .view", frames[:, 6 * 28 : 7 * 28])
 
