@@ -19,6 +19,7 @@ def test_a_sheet_is_one_request_and_its_pictures_are_the_seeds_own(explorer: Exp
     sheets = [url for url in explorer.questions if url.count("seed=") > 2 or "/sample" in url]
     assert len([url for url in sheets if "/interpolate" in url]) == 1
     assert len(sheets) == 2  # the other is the chosen sample's
+    assert len([url for url in explorer.questions if "/traverse" in url]) == 1
     assert explorer.page.locator(".sheet img").count() == 48
     for tile, seed in ((0, 1), (17, 18), (47, 48)):
         explorer.shows(TILE.format(tile), explorer.answer(f"/sample?seed={seed}"))

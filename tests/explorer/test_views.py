@@ -91,7 +91,6 @@ def test_a_service_that_does_not_answer_is_said(explorer: Explorer) -> None:
 
 
 def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
-    explorer.refusals_expected = True  # it is untrained: none of its latents is the strongest
     explorer.page.get_by_label("Model").select_option("colour@1")
     colour = explorer.answer("/models/colour@1/sample?seed=1")
     assert len(np.unique(colour.reshape(-1, 3), axis=0)) > 9
@@ -112,7 +111,7 @@ def test_another_model_shows_its_own_pictures(explorer: Explorer) -> None:
 
 
 def test_larger_images_of_any_shape_begin_with_fewer(explorer: Explorer) -> None:
-    explorer.refusals_expected = True  # untrained as well
+    explorer.refusals_expected = True  # it is untrained, and does not tell so
     explorer.open("model=wide@1")
     assert explorer.page.locator(".sheet img").count() == 16
     explorer.shows(".sheet img >> nth=15", explorer.answer("/models/wide/sample?seed=16"))
