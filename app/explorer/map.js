@@ -1,7 +1,8 @@
 // Two latents as a map: one picture of many, the place under the pointer shown large.
 
+import { makeBoard } from "./board.js";
 import { announce, button, choice, el, field } from "./elements.js";
-import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
+import { base64Of, bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
 import { attempt, curl, file, pictures, request } from "./service.js";
@@ -33,16 +34,16 @@ export function build(model, tell) {
     () => change({ through: through.value }),
   );
   const sheet = el("canvas", {
+    width: model.width,
+    height: model.height,
     tabindex: 0,
     role: "application",
     "aria-label": "The map. Arrow keys move over it, Enter chooses the place.",
   });
-  const mark = el("span", { class: "mark" });
-  const board = el("div", { class: "board" }, sheet, mark);
+  const board = makeBoard(sheet);
   const view = el("canvas", { class: "view", role: "img" });
   const note = el("p", { class: "note" });
   const line = requestLine(tell);
-  board.style.setProperty("--steps", steps);
 
   const draw = attempt(tell, async () => {
     const { order } = await strongest(model);
@@ -54,7 +55,7 @@ export function build(model, tell) {
     for (const old of tiles) old.close();
     tiles = fresh;
     names = [`z${x}`, `z${y}`];
-    paintSheet(sheet, tiles, steps);
+    board.show(tiles, steps);
     show(chosen());
     line.show(curl(asked, "map.png"), [["PNG", "map.png", () => file(asked, "png")]]);
   });
@@ -77,11 +78,10 @@ export function build(model, tell) {
   const within = (line) => Math.min(steps - 1, Math.max(0, line));
 
   function show(place) {
-    const [column, row] = place;
-    mark.style.setProperty("--column", column);
-    mark.style.setProperty("--row", row);
     if (!tiles.length) return;
-    paint(view, tiles[row * steps + column]);
+    const number = place[1] * steps + place[0];
+    board.mark(number);
+    paint(view, tiles[number]);
     const where = place.map((at, axis) => {
       const quantile = LEAST + ((MOST - LEAST) * at) / (steps - 1);
       return `${names[axis]} at its ${quantile.toFixed(2)} quantile`;
@@ -100,10 +100,10 @@ export function build(model, tell) {
   // The service tells no place's latent; its picture stands for it.
   const picture = () => tiles.length && points.picturePoint(base64Of(view));
 
-  const under = (event) =>
-    [event.offsetX / sheet.clientWidth, event.offsetY / sheet.clientHeight].map((part) =>
-      within(Math.floor(part * steps)),
-    );
+  function under(event) {
+    const number = board.under(event);
+    return [number % steps, Math.floor(number / steps)];
+  }
 
   sheet.addEventListener("pointermove", (event) => show(under(event)));
   sheet.addEventListener("pointerleave", () => show(chosen()));
@@ -135,7 +135,7 @@ export function build(model, tell) {
     el(
       "div",
       { class: "mapped" },
-      board,
+      board.node,
       el(
         "div",
         { class: "beside" },

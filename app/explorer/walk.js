@@ -1,8 +1,9 @@
 // A walk through the points in the slots: one request for all frames, each decoded once, drawn as
 // one moves the slider or lets it play.
 
+import { makeBoard } from "./board.js";
 import { button, el } from "./elements.js";
-import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
+import { base64Of, bitmap, paint } from "./pictures.js";
 import { FRAMES_A_SECOND, makePlayer } from "./player.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
@@ -31,12 +32,12 @@ const FILES = [
 
 export function build(model, tell) {
   let frames = [];
-  let overview = { cells: [], columns: 1 }; // the frames that the strip, or the sheet, shows
+  let overview = []; // the numbers of the frames that the strip, or the sheet, shows
   const view = el("canvas", { class: "view", role: "img" });
-  const strip = el("canvas", { class: "strip", "aria-hidden": "true" });
-  const mark = el("span", { class: "mark" });
-  const board = el("div", {}, strip, mark);
-  const both = el("div", { class: "walked" }, view, board);
+  const size = { width: STRIP * model.width, height: model.height };
+  const strip = el("canvas", { class: "strip", "aria-hidden": "true", ...size });
+  const board = makeBoard(strip);
+  const both = el("div", { class: "walked" }, view, board.node);
   const slider = el("input", {
     type: "range",
     min: 0,
@@ -70,8 +71,7 @@ export function build(model, tell) {
     slider.value = frame;
     where.textContent = `${frame + 1} / ${frames.length}`;
     slider.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${frames.length}`);
-    mark.style.setProperty("--column", frame % overview.columns);
-    mark.style.setProperty("--row", Math.floor(frame / overview.columns));
+    board.mark(overview.findLastIndex((number) => number <= frame));
     if (frames[frame]) paint(view, frames[frame]);
   }
 
@@ -94,30 +94,16 @@ export function build(model, tell) {
     layOut(route === "sheet" ? asked.steps : 0);
     show(Math.min(Number(state.frame), frames.length - 1));
     fillSlots(texts, met);
-    // As the player moves.
-    const film = { fps: FRAMES_A_SECOND, pingpong: route !== "loop", scale: model.scale };
-    const kept = FILES.filter(([, , , moves]) => !moves || route !== "sheet");
-    line.show(
-      curl(walk, "walk.png"),
-      kept.map(([name, form, output, moves]) => [
-        name,
-        output,
-        () => file(moves ? drawn(walk, film) : walk, form),
-      ]),
-    );
+    line.show(curl(walk, "walk.png"), filesOf(walk, route, model.scale));
   });
 
   /** Show all frames as a sheet of so many columns, or some of them as a strip where it is none. */
   function layOut(columns) {
     const every = columns ? 1 : (frames.length - 1) / (STRIP - 1);
     const shown = columns ? frames.length : STRIP;
-    const cells = Array.from({ length: shown }, (_, i) => Math.round(i * every));
-    overview = { cells, columns: columns || STRIP };
-    paintSheet(strip, cells.map((frame) => frames[frame]), overview.columns);
+    overview = Array.from({ length: shown }, (_, i) => Math.round(i * every));
+    board.show(overview.map((number) => frames[number]), columns || STRIP);
     both.classList.toggle("mapped", columns > 0);
-    board.classList.toggle("board", columns > 0);
-    board.style.setProperty("--steps", columns);
-    mark.hidden = !columns;
     play.hidden = columns > 0;
   }
 
@@ -139,12 +125,7 @@ export function build(model, tell) {
   watch(["frame"], () => frames.length && !player.playing && show(Number(state.frame)));
   // The service tells no frame's latent; its picture stands for it.
   carry(view, () => frames.length && points.picturePoint(base64Of(view)));
-  strip.addEventListener("click", ({ offsetX, offsetY }) => {
-    const { cells, columns } = overview;
-    const column = Math.floor((offsetX / strip.clientWidth) * columns);
-    const line = Math.floor((offsetY / strip.clientHeight) * (cells.length / columns));
-    go(cells[line * columns + column]);
-  });
+  strip.addEventListener("click", (event) => go(overview[board.under(event)]));
 
   return [
     el("div", { class: "slots" }, ...slots.map(({ node }) => node)),
@@ -153,6 +134,14 @@ export function build(model, tell) {
     way.choices(),
     line.node,
   ];
+}
+
+/** What can be kept: what moves does so as the player does, and a sheet does not move. */
+function filesOf(walk, route, scale) {
+  const film = drawn(walk, { fps: FRAMES_A_SECOND, pingpong: route !== "loop", scale });
+  return FILES.filter(([, , , moves]) => !moves || route !== "sheet").map(
+    ([name, form, output, moves]) => [name, output, () => file(moves ? film : walk, form)],
+  );
 }
 
 const decoded = async (asked) => Promise.all((await pictures(asked)).map(bitmap));
