@@ -125,7 +125,7 @@ export function build(model, tell) {
   watch(["selected", "through"], () => {
     const [, sample] = through.options;
     sample.disabled = !SEED.test(state.selected);
-    sample.text = `of ${sample.disabled ? "a sample at temperature 1" : points.name(state.selected)}`;
+    sample.text = `of ${sample.disabled ? "the sample" : points.name(state.selected)}`;
     through.value = throughSeed() && "sample";
     if (state.through) draw();
   });
