@@ -27,6 +27,7 @@ export function build(model, tell) {
   const steps = model.width * model.height > MANY_PIXELS ? 7 : 13;
   let tiles = []; // line by line
   let names = [];
+  let seed = ""; // of the sample that the map goes through
   const across = choice([], () => change({ across: across.value }));
   const down = choice([], () => change({ down: down.value }));
   const through = choice(
@@ -49,7 +50,6 @@ export function build(model, tell) {
     const { order } = await strongest(model);
     const [x, y] = axes(order);
     offer(order, x, y);
-    const seed = throughSeed();
     const asked = request(model, "map", { x, y, steps, ...(seed && { seed }) });
     const fresh = await Promise.all((await pictures(asked)).map(bitmap));
     for (const old of tiles) old.close();
@@ -121,13 +121,17 @@ export function build(model, tell) {
     announce(note.textContent);
   });
   carry(view, picture);
-  watch(["across", "down", "through"], draw);
+  watch(["across", "down"], draw);
   watch(["selected", "through"], () => {
     const [, sample] = through.options;
     sample.disabled = !SEED.test(state.selected);
     sample.text = `of ${sample.disabled ? "the sample" : points.name(state.selected)}`;
-    through.value = throughSeed() && "sample";
-    if (state.through) draw();
+    const wanted = state.through && !sample.disabled ? state.selected : "";
+    through.value = wanted && "sample";
+    if (wanted !== seed) {
+      seed = wanted;
+      draw();
+    }
   });
   watch(["place"], () => show(chosen()));
 
@@ -154,9 +158,6 @@ export function build(model, tell) {
     line.node,
   ];
 }
-
-/** The seed of the sample that the map goes through, or "" for none. */
-const throughSeed = () => (state.through && SEED.test(state.selected) ? state.selected : "");
 
 /** The two latents that the address names; for those that it does not, the strongest others. */
 function axes(order) {

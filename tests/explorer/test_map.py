@@ -37,8 +37,11 @@ def test_the_strongest_two_are_mapped_and_pointed_at(explorer: Explorer) -> None
 
 
 def test_the_map_goes_through_the_chosen_sample(explorer: Explorer) -> None:
+    explorer.settle()
+    explorer.asked.clear()
     explorer.page.get_by_label("The others").select_option("of seed 1")
     explorer.shows(MAP, explorer.answer(f"/map?steps={STEPS}&seed=1"))
+    assert len([url for url in explorer.questions if "/map" in url]) == 1
     explorer.page.locator(".sheet img").nth(6).click()
     whole = explorer.answer(f"/map?steps={STEPS}&seed=7")
     explorer.shows(MAP, whole)
