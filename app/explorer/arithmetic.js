@@ -43,8 +43,7 @@ export function build(model, tell) {
     if (!state.point) return;
     const { point: text, direction: named, weight: much } = state;
     const name = named || model.directions[0];
-    const point = await points.asked(model, text);
-    const terms = [point, { direction: name, weight: Number(much) }];
+    const terms = [points.read(model, text), { direction: name, weight: Number(much) }];
     const asked = request(model, "arithmetic", {}, { terms });
     const before = await bitmap(await points.image(model, text));
     const [image] = await pictures(asked);

@@ -44,7 +44,7 @@ export function build(model, tell) {
 
   const rebuild = attempt(tell, async () => {
     if (!state.drawing) return show(null, null);
-    const { image } = points.read(state.drawing);
+    const { image } = points.read(model, state.drawing);
     const picture = await readFile(pngOf(image));
     if (pad.empty) pad.show(picture);
     const encode = request(model, "encode", {}, { images: [image] });

@@ -46,9 +46,7 @@ export function build(model, tell) {
     base = await points.latent(model, state.point);
     order = known.order;
     inOrder.textContent = known.words;
-    note.textContent = /^[iz]/.test(state.point)
-      ? `Begins at ${points.name(state.point)}.`
-      : `Begins where the encoder sees ${points.name(state.point)}: near it, not quite there.`;
+    note.textContent = `Begins at ${points.name(state.point)}.`;
     list();
     await draw();
   });
@@ -110,10 +108,10 @@ export function build(model, tell) {
     el(
       "div",
       { class: "latents" },
-      el("div", {}, view, note),
+      el("div", { class: "beside" }, view, note),
       el(
         "div",
-        {},
+        { class: "beside" },
         sliders,
         el("div", { class: "controls tight" }, fewer, range, more, reset),
         inOrder,

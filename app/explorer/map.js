@@ -1,7 +1,8 @@
 // Two latents as a map: one picture of many, the place under the pointer shown large.
 
+import { makeBoard } from "./board.js";
 import { announce, button, choice, el, field } from "./elements.js";
-import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
+import { base64Of, bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
 import { attempt, curl, file, pictures, request } from "./service.js";
@@ -12,10 +13,11 @@ import { strongest } from "./strongest.js";
 export const id = "map";
 export const title = "Map";
 export const lead =
-  "Two latents, each over what its prior makes likely, and all others in their middle. Point at a " +
-  "place to see it large; choose it to go on from there.";
+  "Two latents, each over what its prior makes likely, and all others in their middle, or as the " +
+  "chosen sample has them. Point at a place to see it large; choose it to go on from there.";
 
 const MANY_PIXELS = 64 * 64; // of images beyond it, a map has fewer
+const SEED = /^\d+$/; // of samples, the service maps those at temperature 1 alone
 const [LEAST, MOST] = [0.05, 0.95]; // the quantiles that a map reaches from and to
 
 export function build(model, tell) {
@@ -25,30 +27,35 @@ export function build(model, tell) {
   const steps = model.width * model.height > MANY_PIXELS ? 7 : 13;
   let tiles = []; // line by line
   let names = [];
+  let seed = ""; // of the sample that the map goes through
   const across = choice([], () => change({ across: across.value }));
   const down = choice([], () => change({ down: down.value }));
+  const through = choice(
+    [["", "in their middle"], ["sample", ""]],
+    () => change({ through: through.value }),
+  );
   const sheet = el("canvas", {
+    width: model.width,
+    height: model.height,
     tabindex: 0,
     role: "application",
     "aria-label": "The map. Arrow keys move over it, Enter chooses the place.",
   });
-  const mark = el("span", { class: "mark" });
-  const board = el("div", { class: "board" }, sheet, mark);
+  const board = makeBoard(sheet);
   const view = el("canvas", { class: "view", role: "img" });
   const note = el("p", { class: "note" });
   const line = requestLine(tell);
-  board.style.setProperty("--steps", steps);
 
   const draw = attempt(tell, async () => {
     const { order } = await strongest(model);
     const [x, y] = axes(order);
     offer(order, x, y);
-    const asked = request(model, "map", { x, y, steps });
+    const asked = request(model, "map", { x, y, steps, ...(seed && { seed }) });
     const fresh = await Promise.all((await pictures(asked)).map(bitmap));
     for (const old of tiles) old.close();
     tiles = fresh;
     names = [`z${x}`, `z${y}`];
-    paintSheet(sheet, tiles, steps);
+    board.show(tiles, steps);
     show(chosen());
     line.show(curl(asked, "map.png"), [["PNG", "map.png", () => file(asked, "png")]]);
   });
@@ -71,11 +78,10 @@ export function build(model, tell) {
   const within = (line) => Math.min(steps - 1, Math.max(0, line));
 
   function show(place) {
-    const [column, row] = place;
-    mark.style.setProperty("--column", column);
-    mark.style.setProperty("--row", row);
     if (!tiles.length) return;
-    paint(view, tiles[row * steps + column]);
+    const number = place[1] * steps + place[0];
+    board.mark(number);
+    paint(view, tiles[number]);
     const where = place.map((at, axis) => {
       const quantile = LEAST + ((MOST - LEAST) * at) / (steps - 1);
       return `${names[axis]} at its ${quantile.toFixed(2)} quantile`;
@@ -94,10 +100,10 @@ export function build(model, tell) {
   // The service tells no place's latent; its picture stands for it.
   const picture = () => tiles.length && points.picturePoint(base64Of(view));
 
-  const under = (event) =>
-    [event.offsetX / sheet.clientWidth, event.offsetY / sheet.clientHeight].map((part) =>
-      within(Math.floor(part * steps)),
-    );
+  function under(event) {
+    const number = board.under(event);
+    return [number % steps, Math.floor(number / steps)];
+  }
 
   sheet.addEventListener("pointermove", (event) => show(under(event)));
   sheet.addEventListener("pointerleave", () => show(chosen()));
@@ -116,19 +122,36 @@ export function build(model, tell) {
   });
   carry(view, picture);
   watch(["across", "down"], draw);
+  watch(["selected", "through"], () => {
+    const [, sample] = through.options;
+    sample.disabled = !SEED.test(state.selected);
+    sample.text = `of ${sample.disabled ? "the sample" : points.name(state.selected)}`;
+    const wanted = state.through && !sample.disabled ? state.selected : "";
+    through.value = wanted && "sample";
+    if (wanted !== seed) {
+      seed = wanted;
+      draw();
+    }
+  });
   watch(["place"], () => show(chosen()));
 
   return [
     el(
       "div",
       { class: "mapped" },
-      board,
+      board.node,
       el(
         "div",
         { class: "beside" },
         view,
         note,
-        el("div", { class: "controls" }, field("To the right", across), field("Down", down)),
+        el(
+          "div",
+          { class: "controls" },
+          field("To the right", across),
+          field("Down", down),
+          field("The others", through),
+        ),
       ),
     ),
     el("div", { class: "chosen" }, button("Choose it", take), senders(picture)),

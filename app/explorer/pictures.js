@@ -17,9 +17,6 @@ export function pngOf(base64) {
 /** The base64 of a canvas's PNG. */
 export const base64Of = (canvas) => canvas.toDataURL("image/png").split(",")[1];
 
-/** A canvas as a PNG file. */
-export const blobOf = (canvas) => new Promise((done) => canvas.toBlob(done, "image/png"));
-
 /** Draw `source` (anything drawable, or null for nothing) as all of `canvas`. */
 export function paint(canvas, source) {
   canvas.width = source?.width ?? 1;

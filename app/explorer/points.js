@@ -21,15 +21,16 @@ export function latentPoint(numbers) {
   return `z${toUrl(btoa(String.fromCharCode(...bytes)))}`;
 }
 
-/** What a point's text says, as {seed, temperature}, {image} or {numbers}; Refusal if nothing. */
-export function read(text) {
-  const [, seed, temperature = "1"] = /^(\d+)(?:~([\d.]+))?$/.exec(text) ?? [];
-  if (seed) return { seed: Number(seed), temperature: Number(temperature) };
+/** The point that a text says, as the service takes it; Refusal if it says none. */
+export function read(model, text) {
+  const [, seed, temperature] = /^(\d+)(?:~([\d.]+))?$/.exec(text) ?? [];
+  if (temperature) return { seed: Number(seed), temperature: Number(temperature) };
+  if (seed) return { seed: Number(seed) };
   try {
     if (text[0] === "i" && atob(fromUrl(text.slice(1)))) return { image: fromUrl(text.slice(1)) };
     if (text[0] === "z") {
       const bytes = Uint8Array.from(atob(fromUrl(text.slice(1))), (char) => char.charCodeAt(0));
-      return { numbers: [...new Float32Array(bytes.buffer)] };
+      return { latent: shaped([...new Float32Array(bytes.buffer)], model.latent_shape) };
     }
   } catch {
     // Said below.
@@ -43,9 +44,6 @@ export function name(text) {
   if (/^\d/.test(text)) return `seed ${text.replace("~", " at temperature ")}`;
   return text[0] === "i" ? "your picture" : "your latent";
 }
-
-/** Whether the service knows the point itself, not only a picture of it. */
-export const isExact = (text) => /^(\d+$|z)/.test(text);
 
 let latest = {};
 
@@ -61,29 +59,31 @@ export function image(model, text) {
 }
 
 async function fetched(model, text) {
-  const point = read(text);
+  const point = read(model, text);
   if (point.image) return point.image;
-  const asked = point.numbers
-    ? request(model, "decode", {}, { latents: [shaped(point.numbers, model.latent_shape)] })
+  const asked = point.latent
+    ? request(model, "decode", {}, { latents: [point.latent] })
     : request(model, "sample", point);
   return (await pictures(asked))[0];
 }
 
-/** The point as `/interpolate` takes it. A sample at another temperature than 1 has no name of its
- * own there: its picture stands for it. */
-export async function asked(model, text) {
-  const point = read(text);
-  if (point.numbers) return { latent: shaped(point.numbers, model.latent_shape) };
-  if (point.temperature === 1) return { seed: point.seed };
-  return { image: await image(model, text) };
+/** The request for several points' pictures: a walk of as many frames meets each of them. */
+export const meeting = (model, texts) => walk(model, texts, { steps: texts.length });
+
+/** The request for a walk; GET where seeds say it all, so that its line is short and its answer can
+ * be cached. */
+export function walk(model, texts, way) {
+  const points = texts.map((text) => read(model, text));
+  if (points.every((point) => Object.keys(point).join() === "seed")) {
+    return request(model, "interpolate", { seed: points.map(({ seed }) => seed), ...way });
+  }
+  return request(model, "interpolate", {}, { points, ...way });
 }
 
-/** The point's numbers; of samples and pictures the mean of the posterior. */
+/** The point's numbers; a picture's are the mean of its posterior. */
 export async function latent(model, text) {
-  const point = read(text);
-  if (point.numbers) return point.numbers;
-  const images = [await image(model, text)];
-  return (await json(request(model, "encode", {}, { images }))).mean.flat(Infinity);
+  const asked = { points: [read(model, text)] };
+  return (await json(request(model, "locate", {}, asked))).latents.flat(Infinity);
 }
 
 /** Numbers as nested lists of `shape`, each as short as its float32 allows. */

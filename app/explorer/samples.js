@@ -2,11 +2,11 @@
 // a sample: what is carried to another place is then the very same point, not a guess at it.
 
 import { button, choice, el, field } from "./elements.js";
-import { bitmap, blobOf, dataUrl, paintSheet } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, Refusal, request } from "./service.js";
-import { carry, senders } from "./slots.js";
+import { attempt, curl, drawn, file, pictures, Refusal, request } from "./service.js";
+import { makeSheet } from "./sheet.js";
+import { senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 
 export const id = "samples";
@@ -40,78 +40,57 @@ export function build(model, tell) {
     COUNTS.map((n) => [n, n]),
     () => change({ n: count.value }),
   );
-  const sheet = el("div", { class: "sheet", role: "listbox", "aria-label": "Samples" });
+  let texts = []; // of the sheet's points
+  const sheet = makeSheet("Samples", (i) =>
+    change({ selected: texts[i], point: texts[i], varied: "" }),
+  );
   const note = el("p", { class: "note" });
   const whole = requestLine(tell);
   const one = requestLine(tell);
 
-  const choose = ({ dataset: { point } }) => change({ selected: point, point, varied: "" });
-
   const draw = attempt(tell, async () => {
     const { seed: first, n, temperature: warmth } = state;
-    const images = await sampled(model, first, n, warmth);
-    if (!sheet.isConnected) return; // another view is open by now
-    const texts = images.map((_, i) => points.samplePoint(Number(first) + i, warmth));
-    sheet.replaceChildren(...images.map((image, i) => tile(image, texts[i])));
+    if (!COUNTS.includes(n)) {
+      throw new Refusal(`The address asks for ${n} samples; a sheet has ${COUNTS.join(", ")}.`);
+    }
+    // The service says best what is wrong with a seed.
+    if (!/^\d+$/.test(first)) await pictures(request(model, "sample", { seed: first }));
+    const wanted = Array.from({ length: Number(n) }, (_, i) =>
+      points.samplePoint(Number(first) + i, warmth),
+    );
+    const asked = points.meeting(model, wanted);
+    const images = await pictures(asked);
+    if (!sheet.node.isConnected) return; // another view is open by now
+    texts = wanted;
+    const tiles = texts.map((text, i) => ({ image: images[i], words: points.name(text), point: text }));
+    sheet.show(tiles, columns());
     // The same seed stays chosen while the temperature changes; else the first one is.
     const seeds = texts.map((text) => text.split("~")[0]);
     const kept = Math.max(0, seeds.indexOf(state.selected.split("~")[0]));
     const initial = state.point === "" || state.point === state.selected;
     change({ selected: texts[kept], ...(initial && { point: texts[kept] }) });
     mark();
-    whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => asSheet(images)]]);
+    const grid = drawn(asked, { layout: "grid", columns: columns() });
+    whole.show(lineOfAll(model, texts), [["PNG", `samples_${first}.png`, () => file(grid, "png")]]);
   });
 
-  function tile(image, text) {
-    const node = el("img", {
-      src: dataUrl(image),
-      alt: `Sample of ${points.name(text)}`,
-      title: points.name(text),
-      role: "option",
-      "data-point": text,
-      onclick: () => choose(node),
-    });
-    carry(node, () => text);
-    return node;
-  }
-
   function mark() {
-    for (const node of sheet.children) {
-      const chosen = node.dataset.point === state.selected;
-      node.setAttribute("aria-selected", chosen);
-      node.tabIndex = chosen ? 0 : -1;
-    }
-    note.textContent = `Chosen: ${points.name(state.selected)}. ${
-      points.isExact(state.selected)
-        ? ""
-        : "Elsewhere its picture stands for it, as the encoder sees it: close to it, not the same."
-    }`;
-    const point = points.read(state.selected);
+    sheet.mark(texts.indexOf(state.selected));
+    note.textContent = `Chosen: ${points.name(state.selected)}.`;
+    const point = points.read(model, state.selected);
     const asked = request(model, "sample", { ...point, scale: model.scale });
     const name = `seed_${point.seed}.png`;
     one.show(curl(asked, name), [["PNG", name, () => file(asked, "png")]]);
   }
-
-  sheet.addEventListener("keydown", (event) => {
-    const tiles = [...sheet.children];
-    const place = tiles.indexOf(event.target);
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns() };
-    const to = { Home: 0, End: tiles.length - 1 }[event.key] ?? place + moves[event.key];
-    if (!tiles[to]) return;
-    event.preventDefault();
-    choose(tiles[to]);
-    tiles[to].focus();
-  });
 
   watch(["seed", "n", "temperature"], () => {
     seed.value = state.seed;
     temperature.value = state.temperature;
     shown.textContent = Number(state.temperature).toFixed(2);
     count.value = state.n;
-    sheet.style.setProperty("--columns", columns());
     draw();
   });
-  watch(["selected"], () => state.selected && sheet.children.length && mark());
+  watch(["selected"], () => state.selected && texts.length && mark());
 
   return [
     el(
@@ -122,40 +101,16 @@ export function build(model, tell) {
       field("Temperature", el("span", { class: "ranged" }, temperature, shown)),
       field("How many", count),
     ),
-    sheet,
+    sheet.node,
     whole.node,
     el("div", { class: "chosen" }, note, senders(() => state.selected)),
     one.node,
   ];
 }
 
-/** The images of samples 0 of `count` seeds: one request, since a walk through as many points as it
- * has frames meets each of them. Its points have no temperature; at another than 1 each sample is
- * asked for by itself. */
-async function sampled(model, first, count, temperature) {
-  if (!COUNTS.includes(count)) {
-    throw new Refusal(`The address asks for ${count} samples; a sheet has ${COUNTS.join(", ")}.`);
-  }
-  // The service says best what is wrong with a seed.
-  if (!/^\d+$/.test(first)) return pictures(request(model, "sample", { seed: first }));
-  const seeds = Array.from({ length: Number(count) }, (_, i) => Number(first) + i);
-  if (Number(temperature) === 1) {
-    return pictures(request(model, "interpolate", { seed: seeds, steps: count }));
-  }
-  const each = seeds.map((seed) => pictures(request(model, "sample", { seed, temperature })));
-  return (await Promise.all(each)).flat();
-}
-
 /** curl counts from the first seed to the last itself: a file for each picture. */
 function lineOfAll(model, texts) {
-  const [first, last] = [texts[0], texts.at(-1)].map(points.read);
-  const { temperature } = first;
-  const asked = request(model, "sample", { seed: "SEEDS", temperature, scale: model.scale });
+  const [first, last] = [texts[0], texts.at(-1)].map((text) => points.read(model, text));
+  const asked = request(model, "sample", { ...first, seed: "SEEDS", scale: model.scale });
   return curl(asked, "'seed_#1.png'").replace("SEEDS", `[${first.seed}-${last.seed}]`);
-}
-
-async function asSheet(images) {
-  const canvas = document.createElement("canvas");
-  paintSheet(canvas, await Promise.all(images.map(bitmap)), columns());
-  return blobOf(canvas);
 }

@@ -53,14 +53,17 @@ export async function header(asked, name) {
   return (await ask(asked)).headers.get(name);
 }
 
+/** The same question, whose answer is drawn as `look` says. */
+export const drawn = (asked, look) => ({ ...asked, query: { ...asked.query, ...look } });
+
 /** The pictures of an answer, each the base64 of a PNG. */
 export async function pictures(asked) {
-  return (await json({ ...asked, query: { ...asked.query, format: "json" } })).images;
+  return (await json(drawn(asked, { format: "json" }))).images;
 }
 
 /** The answer as a file of a format. */
 export async function file(asked, format) {
-  return (await ask({ ...asked, query: { ...asked.query, format } })).blob();
+  return (await ask(drawn(asked, { format }))).blob();
 }
 
 export async function models() {

@@ -10,6 +10,9 @@ const DEFAULTS = {
   walk: "", // the four slots' points, with commas between
   steps: "",
   method: "slerp",
+  easing: "linear",
+  spacing: "even",
+  route: "", // "loop" back to the start, or "sheet" between four corners
   frame: "",
   drawing: "", // a point
   point: "", // the point whose latents are varied
@@ -17,11 +20,14 @@ const DEFAULTS = {
   first: "0", // how many stronger latents come before those shown
   across: "", // the map's latent to the right, a number
   down: "", // and the one downwards
+  through: "", // "sample" where the map goes through the sheet's chosen one
   place: "", // the map's chosen place: column, row
   direction: "", // what the arithmetic adds
   weight: "1", // and how much of it
   mask: "", // of the chosen picture, itself a picture as a point is
   restored: "", // "yes" once what is below it has been asked for
+  restorations: "1", // how many; of one, the mean
+  restoration: "0", // which one of them is chosen
 };
 
 export const state = { ...DEFAULTS };

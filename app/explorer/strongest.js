@@ -6,18 +6,24 @@ const MOST = 64; // the service decodes two pictures for each that it names
 const known = new Map();
 
 /** The model's latents as {order, words}: their numbers, the strongest first, and that in words. */
-export async function strongest(model) {
-  if (!known.has(model.id)) known.set(model.id, ordered(model, await named(model)));
+export function strongest(model) {
+  if (!known.has(model.id)) {
+    const told = named(model).then((first) => ordered(model, first));
+    told.catch(() => known.delete(model.id)); // it may be there when it is asked for again
+    known.set(model.id, told);
+  }
   return known.get(model.id);
 }
 
 async function named(model) {
+  // Nothing is asked that is known to be refused: browsers note each refusal as an error.
+  if (model.figures.some(({ name, value }) => name === "active_units" && !value)) return [];
   const asked = { point: { seed: 0 }, strongest: MOST, steps: 2 };
   try {
     const said = await header(request(model, "traverse", {}, asked), "X-Latentd-Dimensions");
     return said.split(",").map(Number);
   } catch (error) {
-    // A model that uses none of its latents has no strongest ones, but sliders all the same.
+    // So it is with a model without figures, too: none is strongest, but all have sliders.
     if (error instanceof Refusal && error.status === 422) return [];
     throw error;
   }

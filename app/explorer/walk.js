@@ -1,13 +1,16 @@
 // A walk through the points in the slots: one request for all frames, each decoded once, drawn as
 // one moves the slider or lets it play.
 
-import { button, choice, el, field } from "./elements.js";
-import { base64Of, bitmap, paint, paintSheet } from "./pictures.js";
+import { makeBoard } from "./board.js";
+import { button, el } from "./elements.js";
+import { base64Of, bitmap, paint } from "./pictures.js";
+import { FRAMES_A_SECOND, makePlayer } from "./player.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, request } from "./service.js";
+import { attempt, curl, drawn, file, pictures } from "./service.js";
 import { carry, inSlots, put, receive, SLOTS } from "./slots.js";
 import { change, state, watch } from "./state.js";
+import * as way from "./way.js";
 
 export const id = "walk";
 export const title = "Walk";
@@ -15,29 +18,26 @@ export const lead =
   "From one point to another through the points between, each decoded. What lies close together " +
   "looks alike.";
 
-// One more than multiples of 6: a walk of one, two or three parts then has a frame at each corner.
-const STEPS = ["13", "31", "61", "121"];
-const METHODS = [
-  ["slerp", "along the sphere"],
-  ["linear", "straight"],
-];
-const FRAMES_A_SECOND = 30;
-const CALM_FRAMES_A_SECOND = 3;
 const STRIP = 13;
-// Forms in which the service gives the frames: a button's name, the form, the file's name, and how
-// it is drawn. Animations move as the player does.
-const moving = (scale) => ({ fps: FRAMES_A_SECOND, pingpong: true, scale });
+// Forms in which the service gives the frames: a button's name, the form, the file's name, and
+// whether it moves.
 const FILES = [
-  ["PNG", "png", "walk.png"],
-  ["Frames", "zip", "walk.zip"],
-  ["GIF", "gif", "walk.gif", moving],
-  ["WebP", "webp-animation", "walk.webp", moving],
+  ["PNG", "png", "walk.png", false],
+  ["Frames", "zip", "walk.zip", false],
+  ["GIF", "gif", "walk.gif", true],
+  ["WebP", "webp-animation", "walk.webp", true],
+  ["APNG", "apng", "walk.apng", true],
+  ["Sprite", "sprite", "walk_sprite.zip", false],
 ];
 
 export function build(model, tell) {
   let frames = [];
+  let overview = []; // the numbers of the frames that the strip, or the sheet, shows
   const view = el("canvas", { class: "view", role: "img" });
-  const strip = el("canvas", { class: "strip", "aria-hidden": "true" });
+  const size = { width: STRIP * model.width, height: model.height };
+  const strip = el("canvas", { class: "strip", "aria-hidden": "true", ...size });
+  const board = makeBoard(strip);
+  const both = el("div", { class: "walked" }, view, board.node);
   const slider = el("input", {
     type: "range",
     min: 0,
@@ -46,21 +46,13 @@ export function build(model, tell) {
   });
   const where = el("span", { class: "value" });
   const play = button("Play", () => (player.playing ? rest() : start()), { class: "main" });
-  const steps = choice(
-    STEPS.map((n) => [n, n]),
-    () => {
-      const part = Number(state.frame) / (Number(state.steps) - 1);
-      change({ steps: steps.value, frame: Math.round(part * (Number(steps.value) - 1)) });
-    },
-  );
-  const method = choice(METHODS, () => change({ method: method.value }));
   const slots = SLOTS.map((name, place) => slot(name, place));
   const line = requestLine(tell);
 
   const player = makePlayer(view, show, () => rest());
 
   function start() {
-    if (frames.length) player.start(Number(slider.value), frames.length);
+    if (frames.length) player.start(Number(slider.value), frames.length, way.route() === "loop");
     play.textContent = player.playing ? "Pause" : "Play";
   }
 
@@ -79,52 +71,50 @@ export function build(model, tell) {
     slider.value = frame;
     where.textContent = `${frame + 1} / ${frames.length}`;
     slider.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${frames.length}`);
+    board.mark(overview.findLastIndex((number) => number <= frame));
     if (frames[frame]) paint(view, frames[frame]);
   }
 
   const draw = attempt(tell, async () => {
     const texts = inSlots();
     if (!texts[0] || !texts[3]) return;
-    const [number, way] = [Number(state.steps), state.method];
     const through = texts.filter(Boolean);
-    const asked = await Promise.all(through.map((text) => points.asked(model, text)));
-    const walk = walkRequest(model, asked, { steps: number, method: way });
-    const images = await pictures(walk);
-    const fresh = await Promise.all(images.map(bitmap));
+    const [asked, route] = [way.asked(), way.route()];
+    const walk = points.walk(model, through, asked);
+    // Not every way has a frame at each of its points.
+    const meeting = points.meeting(model, through);
+    const [fresh, met] = await Promise.all([walk, meeting].map(decoded));
+    if (!view.isConnected) return; // another view is open by now
     if (player.playing) rest();
+    const part = Number(state.frame) / (frames.length - 1);
+    if (frames.length) change({ frame: Math.round(part * (fresh.length - 1)) });
     for (const old of frames) old.close();
     frames = fresh;
     slider.max = frames.length - 1;
+    layOut(route === "sheet" ? asked.steps : 0);
     show(Math.min(Number(state.frame), frames.length - 1));
-    const every = (frames.length - 1) / (STRIP - 1);
-    const some = Array.from({ length: STRIP }, (_, i) => frames[Math.round(i * every)]);
-    paintSheet(strip, some, STRIP);
-    fillSlots(texts, through.length);
-    line.show(
-      curl(walk, "walk.png"),
-      FILES.map(([name, format, output, look]) => {
-        const drawn = { ...walk, query: { ...walk.query, ...look?.(model.scale) } };
-        return [name, output, () => file(drawn, format)];
-      }),
-    );
+    fillSlots(texts, met);
+    line.show(curl(walk, "walk.png"), filesOf(walk, route, model.scale));
   });
 
-  function fillSlots(texts, count) {
-    let met = 0;
-    const names = [];
-    texts.forEach((text, place) => {
-      const frame = text && frames[Math.round((met++ * (frames.length - 1)) / (count - 1))];
-      slots[place].fill(text, frame || null);
-      if (text) names.push(points.name(text));
-    });
+  /** Show all frames as a sheet of so many columns, or some of them as a strip where it is none. */
+  function layOut(columns) {
+    const every = columns ? 1 : (frames.length - 1) / (STRIP - 1);
+    const shown = columns ? frames.length : STRIP;
+    overview = Array.from({ length: shown }, (_, i) => Math.round(i * every));
+    board.show(overview.map((number) => frames[number]), columns || STRIP);
+    both.classList.toggle("mapped", columns > 0);
+    play.hidden = columns > 0;
+  }
+
+  function fillSlots(texts, met) {
+    let place = 0;
+    texts.forEach((text, i) => slots[i].fill(text, text ? met[place++] : null));
+    const names = texts.filter(Boolean).map(points.name);
     view.setAttribute("aria-label", `A frame of the walk from ${names.join(" to ")}`);
   }
 
-  watch(["walk", "steps", "method"], () => {
-    steps.value = state.steps;
-    method.value = state.method;
-    draw();
-  });
+  watch(["walk", ...way.NAMES], draw);
   watch(["selected"], () => {
     // At first: from the chosen sample to one a few seeds on.
     if (!state.walk && state.selected) {
@@ -135,28 +125,26 @@ export function build(model, tell) {
   watch(["frame"], () => frames.length && !player.playing && show(Number(state.frame)));
   // The service tells no frame's latent; its picture stands for it.
   carry(view, () => frames.length && points.picturePoint(base64Of(view)));
-  strip.addEventListener("click", (event) => {
-    const part = event.offsetX / strip.clientWidth;
-    go(Math.round(part * (frames.length - 1)));
-  });
+  strip.addEventListener("click", (event) => go(overview[board.under(event)]));
 
   return [
     el("div", { class: "slots" }, ...slots.map(({ node }) => node)),
-    view,
-    strip,
+    both,
     el("div", { class: "player" }, play, slider, where),
-    el("div", { class: "controls" }, field("Frames", steps), field("Way", method)),
+    way.choices(),
     line.node,
   ];
 }
 
-/** GET where seeds say it all, so that the line is short and its answer can be cached. */
-function walkRequest(model, asked, way) {
-  if (asked.every((point) => "seed" in point)) {
-    return request(model, "interpolate", { seed: asked.map(({ seed }) => seed), ...way });
-  }
-  return request(model, "interpolate", {}, { points: asked, ...way });
+/** What can be kept: what moves does so as the player does, and a sheet does not move. */
+function filesOf(walk, route, scale) {
+  const film = drawn(walk, { fps: FRAMES_A_SECOND, pingpong: route !== "loop", scale });
+  return FILES.filter(([, , , moves]) => !moves || route !== "sheet").map(
+    ([name, form, output, moves]) => [name, output, () => file(moves ? film : walk, form)],
+  );
 }
+
+const decoded = async (asked) => Promise.all((await pictures(asked)).map(bitmap));
 
 /** A place of the walk: takes what is dropped on it, shows it, can be carried on. */
 function slot(name, place) {
@@ -169,8 +157,8 @@ function slot(name, place) {
   receive(node, (text) => put(place, text));
   carry(picture, () => inSlots()[place]);
 
-  function fill(text, frame) {
-    paint(picture, frame);
+  function fill(text, image) {
+    paint(picture, image);
     node.classList.toggle("empty", !text);
     empty.hidden = !text;
     words.textContent = text ? points.name(text) : "empty";
@@ -178,37 +166,4 @@ function slot(name, place) {
   }
   fill("", null);
   return { node, fill };
-}
-
-/** Shows one frame after the other, there and back, until it is stopped. Where one wants less
- * motion: slowly, and once; `ended` is called when it ends by itself. It ends with `view`. */
-function makePlayer(view, show, ended) {
-  let playing = null;
-
-  function start(from, count) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const pace = calm ? CALM_FRAMES_A_SECOND : FRAMES_A_SECOND;
-    const first = calm && from === count - 1 ? 0 : from;
-    const began = performance.now();
-    let last = -1;
-    const run = (now) => {
-      if (playing !== run || !view.isConnected) return;
-      const step = first + Math.max(0, Math.floor(((now - began) / 1000) * pace));
-      if (calm && step >= count) return ended();
-      const turn = step % (2 * (count - 1));
-      const frame = turn < count ? turn : 2 * (count - 1) - turn;
-      if (frame !== last) show((last = frame));
-      requestAnimationFrame(run);
-    };
-    playing = run;
-    requestAnimationFrame(run);
-  }
-
-  return {
-    start,
-    stop: () => (playing = null),
-    get playing() {
-      return playing !== null;
-    },
-  };
 }

@@ -21,11 +21,12 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from model_store import Figure
 from tests.app.odd_models import images, publish_odd
 from tests.app.processes import until
 from tests.architecture.sources import ROOT
 from tests.explorer.other_origin import Origin, serving
-from tests.factories import publish_kind
+from tests.factories import draft, eager, publish_kind, publish_module
 from tests.serving import running
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -79,8 +80,11 @@ def client(front: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     store = tmp_path_factory.mktemp("explored") / "store"
     bundled = ROOT / "model_store" / "published" / "mnist" / "3"
     shutil.copytree(bundled, store / "mnist" / "3")
-    for kind in ("colour", "rows"):
-        publish_kind(store, kind)
+    publish_kind(store, "rows")
+    unused = Figure(name="active_units", value=0, unit="dimensions", estimator="untrained")
+    colour = eager("colour")
+    told = draft("colour", colour).model_copy(update={"figures": (unused,)})
+    publish_module(store, told, colour)
     publish_odd(store, "wide", images(3, 72, 96))
     # Small batches: each size is proven at the start.
     settings = {"models": "mnist,colour,rows,wide", "max_batch_rows": 16, "cors_origins": front.url}
@@ -229,6 +233,7 @@ def explorer(window: Explorer) -> Iterator[Explorer]:
     window.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
     window.refusals_expected = False
     window.open(SMALL)
+    window.page.evaluate("scrollTo(0, 0)")
     window.asked.clear()
     window.faults.clear()
     yield window

@@ -42,6 +42,7 @@ def take() -> None:
             explorer = Explorer(context, client).open(VIEW)
             explorer.draw(*three())
             explorer.draw((0.2, 0.7), (0.8, 0.7), on=".mask")
+            explorer.page.get_by_label("Show").select_option("the 4 likeliest")
             explorer.page.get_by_role("button", name="Restore", exact=True).click()
             explorer.page.locator("#restore .request").wait_for()
             explorer.settle()

@@ -40,7 +40,6 @@ def test_an_unknown_direction_is_refused_in_the_services_words(explorer: Explore
 
 
 def test_a_model_without_directions_says_so(explorer: Explorer) -> None:
-    explorer.refusals_expected = True  # it is untrained: none of its latents is the strongest
     explorer.open(f"model=colour@1&{SMALL}")
     section = explorer.page.locator("#arithmetic")
     section.get_by_text("No directions were published with colour@1").wait_for()

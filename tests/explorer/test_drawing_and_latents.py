@@ -146,12 +146,10 @@ def test_a_sample_dragged_onto_the_pad_is_given_as_it_is(explorer: Explorer) -> 
 
 
 def test_a_slider_varies_one_latent(explorer: Explorer) -> None:
-    before = explorer.pixels("#latents .view")
-    seed = explorer.client.get("/sample?seed=1").content
-    headers = {"Content-Type": "image/png"}
-    encoded = explorer.client.post("/encode", content=seed, headers=headers).json()
-    latents = encoded["latents"]
-    explorer.shows("#latents .view", explorer.answer("/decode", {"latents": latents}))
+    before = explorer.answer("/sample?seed=1")
+    explorer.shows("#latents .view", before)
+    located = explorer.client.post("/locate", json={"points": [{"seed": 1}]}).json()
+    latents = located["latents"]
     explorer.page.get_by_role("slider", name="z27", exact=True).fill("2.5")
     latents[0][27] = 2.5
     explorer.shows("#latents .view", explorer.answer("/decode", {"latents": latents}))

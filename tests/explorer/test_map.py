@@ -36,6 +36,28 @@ def test_the_strongest_two_are_mapped_and_pointed_at(explorer: Explorer) -> None
     explorer.shows(MAP, explorer.answer(f"/map?x=3&y=16&steps={STEPS}"))
 
 
+def test_the_map_goes_through_the_chosen_sample(explorer: Explorer) -> None:
+    explorer.settle()
+    explorer.asked.clear()
+    explorer.page.get_by_label("The others").select_option("of seed 1")
+    explorer.shows(MAP, explorer.answer(f"/map?steps={STEPS}&seed=1"))
+    assert len([url for url in explorer.questions if "/map" in url]) == 1
+    explorer.page.locator(".sheet img").nth(6).click()
+    whole = explorer.answer(f"/map?steps={STEPS}&seed=7")
+    explorer.shows(MAP, whole)
+    # A place of the map becomes the chosen picture; the sample stays the same.
+    explorer.page.locator(MAP).click(position=at(explorer, 3, 4))
+    explorer.settle()
+    explorer.shows(MAP, whole)
+    assert "seed=7'" in explorer.page.locator("#map code").inner_text()
+    view = explorer.view()
+    explorer.page.get_by_role("slider", name="Temperature").fill("0.5")
+    explorer.shows(MAP, explorer.answer(f"/map?steps={STEPS}"))
+    assert explorer.page.get_by_label("The others").input_value() == ""
+    explorer.open(view)
+    explorer.shows(MAP, whole)
+
+
 def test_a_place_that_is_chosen_is_varied_and_sent(explorer: Explorer) -> None:
     explorer.page.locator(MAP).click(position=at(explorer, 11, 1))
     explorer.page.mouse.move(0, 0)

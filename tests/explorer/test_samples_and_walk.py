@@ -1,8 +1,6 @@
 """The sheet of samples and the walk: what is seen is what the service answers, pixel for pixel."""
 
 import numpy as np
-import pytest
-from PIL import Image
 
 from tests.app.processes import until
 from tests.explorer.conftest import Explorer, picture
@@ -19,9 +17,9 @@ def go_to(explorer: Explorer, frame: int) -> None:
 def test_a_sheet_is_one_request_and_its_pictures_are_the_seeds_own(explorer: Explorer) -> None:
     explorer.open(anew=True)
     sheets = [url for url in explorer.questions if url.count("seed=") > 2 or "/sample" in url]
-    # The others are the chosen sample's, which the latents start from, and what its walk asks.
     assert len([url for url in sheets if "/interpolate" in url]) == 1
-    assert len(sheets) <= 3
+    assert len(sheets) == 2  # the other is the chosen sample's
+    assert len([url for url in explorer.questions if "/traverse" in url]) == 1
     assert explorer.page.locator(".sheet img").count() == 48
     for tile, seed in ((0, 1), (17, 18), (47, 48)):
         explorer.shows(TILE.format(tile), explorer.answer(f"/sample?seed={seed}"))
@@ -38,12 +36,28 @@ def test_other_seeds_and_numbers_of_samples(explorer: Explorer) -> None:
 
 
 def test_temperature_scales_the_same_samples(explorer: Explorer) -> None:
+    explorer.settle()
+    explorer.asked.clear()
     explorer.page.get_by_role("slider", name="Temperature").fill("0.5")
-    explorer.shows(TILE.format(3), explorer.answer("/sample?seed=4&temperature=0.5"))
-    note = explorer.page.locator("#samples .note")
-    assert "its picture stands for it" in note.inner_text()
+    for tile in (0, 3, 15):
+        sample = explorer.answer(f"/sample?seed={tile + 1}&temperature=0.5")
+        explorer.shows(TILE.format(tile), sample)
+    assert len([url for url in explorer.questions if "/interpolate?format" in url]) == 1
     explorer.page.get_by_role("slider", name="Temperature").fill("0")
     explorer.shows(TILE.format(15), explorer.answer("/sample?seed=1&temperature=0"))
+
+
+def test_a_sample_at_another_temperature_is_the_same_point_everywhere(explorer: Explorer) -> None:
+    explorer.page.get_by_role("slider", name="Temperature").fill("0.7")
+    explorer.page.locator(".sheet img[title='seed 6 at temperature 0.7']").click()
+    sample = explorer.answer("/sample?seed=6&temperature=0.7")
+    explorer.shows("#latents .view", sample)
+    explorer.page.locator("#samples").get_by_role("button", name="to End").click()
+    explorer.shows(SLOT.format(3), sample)
+    go_to(explorer, END)
+    explorer.shows("#walk .view", sample)
+    line = explorer.page.locator("#walk code").inner_text()
+    assert '"points":[{"seed":1},{"seed":6,"temperature":0.7}]' in line
 
 
 def test_a_sample_that_is_dragged_into_the_walk_is_met_exactly(explorer: Explorer) -> None:
@@ -67,8 +81,8 @@ def test_by_keyboard_alone_a_sample_is_chosen_and_sent(explorer: Explorer) -> No
     for key in ("Tab", "ArrowDown", "ArrowRight", "ArrowRight"):
         keyboard.press(key)
     chosen = explorer.page.locator(".sheet [aria-selected=true]")
-    assert chosen.get_attribute("alt") == "Sample of seed 7"
-    assert explorer.page.evaluate("document.activeElement.alt") == "Sample of seed 7"
+    assert chosen.get_attribute("alt") == "seed 7"
+    assert explorer.page.evaluate("document.activeElement.alt") == "seed 7"
     while explorer.page.evaluate("document.activeElement.textContent") != "End":
         keyboard.press("Tab")
     keyboard.press("Enter")
@@ -115,30 +129,6 @@ def test_who_wants_less_motion_sees_it_slowly(explorer: Explorer) -> None:
     explorer.page.wait_for_timeout(500)
     where = explorer.page.locator("#walk .player .value").inner_text()
     assert 1 <= int(where.split()[0]) <= 4
-
-
-def test_steps_and_the_way_between_can_be_chosen(explorer: Explorer) -> None:
-    explorer.page.get_by_role("combobox", name="Frames").select_option("31")
-    explorer.page.get_by_label("Way").select_option("linear")
-    way = explorer.answer("/interpolate?seed=1&seed=8&steps=31&method=linear")
-    for frame in (10, 15):
-        go_to(explorer, frame)
-        explorer.shows("#walk .view", way[:, 28 * frame : 28 * (frame + 1)])
-
-
-@pytest.mark.parametrize(("name", "file"), [("GIF", "walk.gif"), ("WebP", "walk.webp")])
-def test_a_walk_is_kept_as_an_animation_that_moves_as_it_plays(
-    explorer: Explorer, name: str, file: str
-) -> None:
-    with explorer.page.expect_download() as kept:
-        explorer.page.get_by_role("button", name=f"{name}: download {file}").click()
-    walk = explorer.answer("/interpolate?seed=1&seed=8&steps=13")
-    with Image.open(kept.value.path()) as film:
-        assert getattr(film, "n_frames", 1) == 13 + 11  # there and back
-        for frame in (0, 5, 12):
-            film.seek(frame)
-            seen = np.asarray(film.convert("RGB"))[::9, ::9]
-            assert np.array_equal(seen, walk[:, 28 * frame : 28 * (frame + 1)])
 
 
 def test_a_picture_can_be_kept_and_its_line_copied(explorer: Explorer) -> None:
