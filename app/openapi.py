@@ -116,6 +116,7 @@ def _body_examples(service: LatentService) -> dict[str, Any]:
         },
         "reconstruct": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},
         "traverse": {"point": {"seed": 1}, "dimensions": [0, 1], "steps": 11},
+        "map": {"point": {"seed": 1, "temperature": 0.7}, "x": 0, "y": 1, "steps": 12},
         "arithmetic": {"terms": [{"seed": 1}, {"seed": 2, "weight": 0.5}, {"latent": latents[0]}]},
         "neighbours": {"points": [{"seed": 1}], "count": 4},
         "score": {"points": [{"seed": 1}, {"seed": 1, "index": 1}]},

@@ -5,7 +5,7 @@ import { announce, button, choice, el, field } from "./elements.js";
 import { base64Of, bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, request } from "./service.js";
+import { attempt, curl, file, pictures } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 import { strongest } from "./strongest.js";
@@ -17,7 +17,6 @@ export const lead =
   "chosen sample has them. Point at a place to see it large; choose it to go on from there.";
 
 const MANY_PIXELS = 64 * 64; // of images beyond it, a map has fewer
-const SEED = /^\d+$/; // of samples, the service maps those at temperature 1 alone
 const [LEAST, MOST] = [0.05, 0.95]; // the quantiles that a map reaches from and to
 
 export function build(model, tell) {
@@ -27,7 +26,7 @@ export function build(model, tell) {
   const steps = model.width * model.height > MANY_PIXELS ? 7 : 13;
   let tiles = []; // line by line
   let names = [];
-  let seed = ""; // of the sample that the map goes through
+  let drawn; // what the map that is shown, or will be, depends on
   const across = choice([], () => change({ across: across.value }));
   const down = choice([], () => change({ down: down.value }));
   const through = choice(
@@ -50,7 +49,7 @@ export function build(model, tell) {
     const { order } = await strongest(model);
     const [x, y] = axes(order);
     offer(order, x, y);
-    const asked = request(model, "map", { x, y, steps, ...(seed && { seed }) });
+    const asked = points.map(model, state.through && state.selected, { x, y, steps });
     const fresh = await Promise.all((await pictures(asked)).map(bitmap));
     for (const old of tiles) old.close();
     tiles = fresh;
@@ -121,17 +120,12 @@ export function build(model, tell) {
     announce(note.textContent);
   });
   carry(view, picture);
-  watch(["across", "down"], draw);
-  watch(["selected", "through"], () => {
-    const [, sample] = through.options;
-    sample.disabled = !SEED.test(state.selected);
-    sample.text = `of ${sample.disabled ? "the sample" : points.name(state.selected)}`;
-    const wanted = state.through && !sample.disabled ? state.selected : "";
-    through.value = wanted && "sample";
-    if (wanted !== seed) {
-      seed = wanted;
-      draw();
-    }
+  watch(["across", "down", "selected", "through"], () => {
+    through.options[1].text = `of ${state.selected ? points.name(state.selected) : "the sample"}`;
+    through.value = state.through;
+    const wanted = [state.across, state.down, state.through && state.selected].join();
+    if (wanted !== drawn) draw();
+    drawn = wanted;
   });
   watch(["place"], () => show(chosen()));
 

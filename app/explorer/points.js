@@ -74,11 +74,20 @@ export const meeting = (model, texts) => walk(model, texts, { steps: texts.lengt
  * be cached. */
 export function walk(model, texts, way) {
   const points = texts.map((text) => read(model, text));
-  if (points.every((point) => Object.keys(point).join() === "seed")) {
+  if (points.every(isSeed)) {
     return request(model, "interpolate", { seed: points.map(({ seed }) => seed), ...way });
   }
   return request(model, "interpolate", {}, { points, ...way });
 }
+
+/** The request for a map, through a point unless it is "". */
+export function map(model, text, axes) {
+  const point = text ? read(model, text) : {};
+  if (!text || isSeed(point)) return request(model, "map", { ...axes, ...point });
+  return request(model, "map", {}, { point, ...axes });
+}
+
+const isSeed = (point) => Object.keys(point).join() === "seed";
 
 /** The point's numbers; a picture's are the mean of its posterior. */
 export async function latent(model, text) {

@@ -167,12 +167,23 @@ class TraverseRequest(Strict):
     steps: int = Field(11, ge=2, description="images of one dimension")
 
 
-class MapQuery(Form):
+class Axes(Strict):
     """Two dimensions of the latent; the two that tell most about a row where they are absent."""
 
     x: Dimension | None = Field(None, examples=[0])
     y: Dimension | None = Field(None, examples=[1])
     steps: int = Field(12, ge=2, description="images in each direction")
+
+
+class MapRequest(Axes):
+    """Those, and the point that the other dimensions are of; else their prior's median."""
+
+    point: Point | None = None
+
+
+class MapQuery(Form, Axes):
+    """The same with a sample for the point."""
+
     seed: Seed | None = Field(
         None, description="the sample that the other dimensions are of; else their prior's median"
     )

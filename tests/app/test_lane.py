@@ -27,7 +27,7 @@ from app.routes.wire_types import (
 from app.settings import Settings
 from tests.app.conftest import array, picture, problem
 
-HOT = [*("/sample", "/interpolate", "/decode", "/encode"), *("/traverse", "/arithmetic")]
+HOT = [*("/sample", "/interpolate", "/decode", "/encode"), *("/traverse", "/map", "/arithmetic")]
 JSON = {"Content-Type": "application/json"}
 LATENTS = {"latents": [[0.5, -1, 0, 2, 1e-3]]}
 WALK = {"points": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0]}], "steps": 4}
@@ -72,6 +72,7 @@ def test_the_document_lists_parameters_and_bodies(client: httpx.Client) -> None:
         ("/traverse", "post"): {*Form.model_fields},
         ("/arithmetic", "post"): {*Form.model_fields},
         ("/map", "get"): {*MapQuery.model_fields},
+        ("/map", "post"): {*Form.model_fields},
         ("/decode", "post"): {*Form.model_fields},
         ("/encode", "post"): {*EncodeQuery.model_fields},
     }

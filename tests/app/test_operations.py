@@ -135,6 +135,11 @@ def test_a_map_may_go_through_a_sample(client: httpx.Client) -> None:
     middle = start.copy()
     middle[[0, 4]] = 0
     assert np.allclose(found[4], decoded(client, [middle.tolist()])[0], atol=1e-5)
+    for point in ({"seed": 7}, {"latent": start.tolist()}):
+        question = {"x": 0, "y": 4, "steps": 3, "point": point}
+        posted = client.post("/map?format=npy", json=question)
+        assert np.allclose(array(posted), found, atol=1e-6)
+    assert array(client.post("/map?format=npy", json={"x": 0, "y": 4})).shape[0] == 144
     again = client.get("/map?x=0&y=4&steps=3&seed=7&format=npy")
     assert again.headers["ETag"]
     assert np.array_equal(array(again), found)

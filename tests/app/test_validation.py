@@ -22,12 +22,13 @@ from app.routes.wire_types import (
     InterpolateQuery,
     InterpolateRequest,
     MapQuery,
+    MapRequest,
     SampleQuery,
     SampleRequest,
     TraverseRequest,
 )
 
-HOT = [*("/sample", "/interpolate", "/traverse", "/arithmetic"), *("/decode", "/encode")]
+HOT = [*("/sample", "/interpolate", "/traverse", "/map", "/arithmetic"), *("/decode", "/encode")]
 JSON = {"Content-Type": "application/json"}
 
 plain = FastAPI()
@@ -64,7 +65,11 @@ async def _post_interpolate(
 
 
 @plain.get("/map")
-async def _map(query: Annotated[MapQuery, Query()]) -> None: ...
+async def _get_map(query: Annotated[MapQuery, Query()]) -> None: ...
+
+
+@plain.post("/map")
+async def _post_map(form: Annotated[Form, Query()], question: MapRequest | None = None) -> None: ...
 
 
 @plain.post("/traverse")
@@ -195,6 +200,7 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
         "loop": True,
         "rows": None,
     },
+    "/map": {"point": {"seed": 1, "temperature": 0.5}, "x": 3, "y": 0, "steps": 3},
     "/traverse": {"point": {"seed": 1, "index": 3}, "dimensions": [0, 2], "steps": 3},
     "/arithmetic": {"terms": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0], "weight": -0.5}]},
     "/decode": {
