@@ -1,4 +1,4 @@
-"""`/map`: what lies over two dimensions of the latent."""
+"""`/map`: what lies over two dimensions of the latent, or how the encoder sees samples."""
 
 from functools import partial
 from typing import Annotated
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from app.errors import BadValue
 from app.operations.dimensions import dimensions
 from app.operations.plane import Plane, show
+from app.operations.projection import SEED, project
 from app.routes.bodies import read_point
 from app.routes.exchange import Asked, Exchange
 from app.routes.lean_route import LeanRoute
@@ -40,21 +41,20 @@ async def _answer(
     exchange: Exchange, axes: Axes, point: Point | None, form: Form, key: MapQuery | None
 ) -> Reply:
     service, model, ticket = exchange.service, exchange.model, exchange.ticket
-    across, down = await _axes(exchange, axes)
-    plane = Plane(across, down, axes.steps, point)
-    return await answer_rows(
-        exchange,
-        form,
-        Question(
+    if axes.projection:
+        compute = partial(project, service, model, axes.steps, ticket)
+        question = Question(axes.steps**2, "grid", compute, seeds=(SEED,))
+    else:
+        across, down = await _axes(exchange, axes)
+        plane = Plane(across, down, axes.steps, point)
+        question = Question(
             axes.steps**2,
             "grid",
             partial(show, service, model, plane, ticket),
             seeds=seeds_of([point]) if point else (),
-            key=key,
-            columns=axes.steps,
             headers=(dimensions_header((across, down)),),
-        ),
-    )
+        )
+    return await answer_rows(exchange, form, question._replace(key=key, columns=axes.steps))
 
 
 async def _axes(exchange: Exchange, asked: Axes) -> tuple[int, int]:

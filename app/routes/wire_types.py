@@ -173,6 +173,17 @@ class Axes(Strict):
     x: Dimension | None = Field(None, examples=[0])
     y: Dimension | None = Field(None, examples=[1])
     steps: int = Field(12, ge=2, description="images in each direction")
+    projection: bool = Field(
+        default=False, description="samples, laid out by how the encoder sees them"
+    )
+
+    @model_validator(mode="after")
+    def _no_axes_of_a_projection(self) -> Self:
+        if self.projection and {"x", "y", "seed", "point"} & self.model_fields_set:
+            raise ValueError(
+                "a projection has axes of its own: give no x, y, seed or point with it"
+            )
+        return self
 
 
 class MapRequest(Axes):

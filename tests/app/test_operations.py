@@ -145,6 +145,35 @@ def test_a_map_may_go_through_a_sample(client: httpx.Client) -> None:
     assert np.array_equal(array(again), found)
 
 
+def test_a_projection_lays_samples_out_by_how_they_are_seen(client: httpx.Client) -> None:
+    samples = array(client.get("/sample?n=1024&seed=0&format=npy"))
+    found = array(client.get("/map?projection=true&steps=6&format=npy"))
+    assert np.array_equal(
+        found, array(client.post("/map?format=npy", json={"projection": True, "steps": 6}))
+    )
+    flat, places = samples.reshape(1024, -1), found.reshape(36, -1)
+    apart = np.abs(places[:, None] - flat).max(2)
+    assert apart.min(1).max() == 0  # each is one of the samples
+    file = io.BytesIO()
+    np.save(file, samples)
+    headers = {"Content-Type": "application/x-npy"}
+    seen = np.array(client.post("/encode", content=file.getvalue(), headers=headers).json()["mean"])
+    _, _, axes = np.linalg.svd(seen - seen.mean(0), full_matrices=False)
+    where = (seen[apart.argmin(1)] @ axes[:2].T).reshape(6, 6, 2)
+    # From side to side of the map, one goes along its axis; from one place to the next, mostly.
+    assert abs(np.sign(np.diff(where[..., 0], axis=1)).mean()) > 0.8
+    assert abs(np.sign(np.diff(where[..., 1], axis=0)).mean()) > 0.8
+    assert client.get("/map?projection=true&steps=6").headers["X-Latentd-Seed"] == "0"
+
+
+def test_a_projection_has_axes_of_its_own(client: httpx.Client) -> None:
+    for query in ("x=0", "seed=1", "y=2&x=1"):
+        assert "axes of its own" in problem(client.get(f"/map?projection=true&{query}"), 422)
+    body = {"projection": True, "point": {"seed": 1}}
+    assert "axes of its own" in problem(client.post("/map", json=body), 422)
+    assert "at most 4096" in problem(client.get("/map?projection=true&steps=65"), 422)
+
+
 def test_a_sum_is_the_sum(client: httpx.Client) -> None:
     one, other = row_noise(1, 1, (5,))[0], row_noise(2, 3, (5,))[2]
     latent = [0.5, -1, 0, 2, 0]

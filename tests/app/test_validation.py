@@ -182,7 +182,7 @@ FORM = [*Form.model_fields]
 NAMES = {
     "/sample": ["n", "seed", "temperature", *FORM],
     "/interpolate": [*("seed", "steps", "method", "easing", "spacing", "loop", "rows"), *FORM],
-    "/map": ["x", "y", "steps", "seed", *FORM],
+    "/map": ["x", "y", "steps", "seed", "projection", *FORM],
     "/traverse": FORM,
     "/arithmetic": FORM,
     "/decode": FORM,
@@ -200,7 +200,13 @@ GOOD_BODIES: dict[str, dict[str, Any]] = {
         "loop": True,
         "rows": None,
     },
-    "/map": {"point": {"seed": 1, "temperature": 0.5}, "x": 3, "y": 0, "steps": 3},
+    "/map": {
+        "point": {"seed": 1, "temperature": 0.5},
+        "x": 3,
+        "y": 0,
+        "steps": 3,
+        "projection": False,
+    },
     "/traverse": {"point": {"seed": 1, "index": 3}, "dimensions": [0, 2], "steps": 3},
     "/arithmetic": {"terms": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0], "weight": -0.5}]},
     "/decode": {

@@ -1,0 +1,73 @@
+"""A map of what the encoder tells apart: samples, laid out by how they are seen."""
+
+from functools import partial
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app import latent_math
+from app.arrays import Doubles, Floats, Rows
+from app.errors import BadValue
+from app.service import LatentService, ServedModel, Ticket
+from app.worker_threads import offload
+
+SEED = 0
+SAMPLES = 1024
+LEAST, MOST = 0.02, 0.98  # the quantiles of an axis between which places lie
+
+
+class Projected(NamedTuple):
+    """Samples of a model."""
+
+    z: Floats
+    """Their latents [n, *latent_shape]."""
+    where: Doubles
+    """Where they lie on the two axes [n, 2]."""
+
+
+# Found once for each model, by the first who asks.
+_KNOWN: WeakKeyDictionary[ServedModel, Projected] = WeakKeyDictionary()
+
+
+async def project(
+    service: LatentService, model: ServedModel, steps: int, ticket: Ticket, *, levels: bool = False
+) -> Rows:
+    """Rows [steps · steps, …], line by line: at each place of a grid the sample nearest to it.
+
+    The axes are the two along which the posterior means of samples differ most (Pearson 1901), the
+    first to the right, the second down; places lie at quantiles of both.
+    """
+    service.limits.check("max_rows", steps * steps, "images")
+    if model not in _KNOWN:
+        _KNOWN[model] = await _projected(service, model, ticket)
+    known = _KNOWN[model]
+    nearest = await offload(partial(_nearest, known.where, steps))
+    return await service.decode(model, known.z[nearest], ticket, levels=levels)
+
+
+async def _projected(service: LatentService, model: ServedModel, ticket: Ticket) -> Projected:
+    shape = model.manifest.latent_shape
+    if np.prod(shape) < 2:
+        raise BadValue(f"{model.id} has one latent only, and a map takes two: sample it instead")
+    noise = latent_math.row_noise(SEED, min(SAMPLES, service.limits.max_rows), shape)
+    z = await service.from_prior(model, noise, ticket)
+    seen = await service.decode_numbers(model, z, ticket)
+    mean, _, _ = await service.encode(model, seen, ticket)
+    return Projected(z, await offload(partial(_principal, mean.reshape(len(z), -1))))
+
+
+def _principal(mean: Floats) -> Doubles:
+    """The two principal components of rows [n, D], D being two or more: [n, 2]."""
+    u, s, _ = np.linalg.svd(mean.astype(np.float64) - mean.mean(0), full_matrices=False)
+    where: Doubles = u[:, :2] * s[:2]
+    # An axis has no sense of its own: what lies farthest out lies to the right, or below.
+    return where * np.sign(where[np.abs(where).argmax(0), [0, 1]])
+
+
+def _nearest(where: Doubles, steps: int) -> NDArray[np.intp]:
+    """For each place of the grid, line by line, the row of `where` [n, 2] that lies nearest."""
+    across, down = np.quantile(where, np.linspace(LEAST, MOST, steps), axis=0).T
+    lines = (np.stack([across, np.full(steps, y)], 1) for y in down)
+    return np.concatenate([np.square(line[:, None] - where).sum(2).argmin(1) for line in lines])
