@@ -1,11 +1,11 @@
-// Two latents as a map: one picture of many, the place under the pointer shown large.
+// Two latents, or samples, as a map: one picture of many, the place under the pointer shown large.
 
 import { makeBoard } from "./board.js";
 import { announce, button, choice, el, field } from "./elements.js";
 import { base64Of, bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures } from "./service.js";
+import { attempt, curl, file, pictures, request } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 import { strongest } from "./strongest.js";
@@ -13,8 +13,9 @@ import { strongest } from "./strongest.js";
 export const id = "map";
 export const title = "Map";
 export const lead =
-  "Two latents, each over what its prior makes likely, and all others in their middle, or as the " +
-  "chosen sample has them. Point at a place to see it large; choose it to go on from there.";
+  "Two latents, each over what its prior makes likely, all others in their middle or as the chosen " +
+  "sample has them; or many samples, those side by side that the encoder finds alike. Point at a " +
+  "place to see it large; choose it to go on from there.";
 
 const MANY_PIXELS = 64 * 64; // of images beyond it, a map has fewer
 const [LEAST, MOST] = [0.05, 0.95]; // the quantiles that a map reaches from and to
@@ -30,9 +31,11 @@ export function build(model, tell) {
   const across = choice([], () => change({ across: across.value }));
   const down = choice([], () => change({ down: down.value }));
   const through = choice(
-    [["", "in their middle"], ["sample", ""]],
+    [["", "two latents"], ["sample", ""], ["samples", "many samples"]],
     () => change({ through: through.value }),
   );
+  const latents = [field("To the right", across), field("Down", down)];
+  const projected = () => state.through === "samples";
   const sheet = el("canvas", {
     width: model.width,
     height: model.height,
@@ -46,18 +49,24 @@ export function build(model, tell) {
   const line = requestLine(tell);
 
   const draw = attempt(tell, async () => {
-    const { order } = await strongest(model);
-    const [x, y] = axes(order);
-    offer(order, x, y);
-    const asked = points.map(model, state.through && state.selected, { x, y, steps });
+    const asked = projected()
+      ? request(model, "map", { projection: true, steps })
+      : await ofTwoLatents();
     const fresh = await Promise.all((await pictures(asked)).map(bitmap));
     for (const old of tiles) old.close();
     tiles = fresh;
-    names = [`z${x}`, `z${y}`];
     board.show(tiles, steps);
     show(chosen());
     line.show(curl(asked, "map.png"), [["PNG", "map.png", () => file(asked, "png")]]);
   });
+
+  async function ofTwoLatents() {
+    const { order } = await strongest(model);
+    const [x, y] = axes(order);
+    offer(order, x, y);
+    names = [`z${x}`, `z${y}`];
+    return points.map(model, state.through && state.selected, { x, y, steps });
+  }
 
   function offer(order, x, y) {
     for (const [control, number] of [[across, x], [down, y]]) {
@@ -81,12 +90,14 @@ export function build(model, tell) {
     const number = place[1] * steps + place[0];
     board.mark(number);
     paint(view, tiles[number]);
-    const where = place.map((at, axis) => {
-      const quantile = LEAST + ((MOST - LEAST) * at) / (steps - 1);
-      return `${names[axis]} at its ${quantile.toFixed(2)} quantile`;
-    });
+    const where = projected()
+      ? [`Column ${place[0] + 1}`, `line ${place[1] + 1}`]
+      : place.map((at, axis) => {
+          const quantile = LEAST + ((MOST - LEAST) * at) / (steps - 1);
+          return `${names[axis]} at its ${quantile.toFixed(2)} quantile`;
+        });
     note.textContent = `${where.join(", ")}.`;
-    view.setAttribute("aria-label", `The map's picture with ${where.join(" and ")}`);
+    view.setAttribute("aria-label", `The map's picture at ${where.join(" and ")}`);
   }
 
   /** The place shown becomes the chosen picture. */
@@ -121,9 +132,12 @@ export function build(model, tell) {
   });
   carry(view, picture);
   watch(["across", "down", "selected", "through"], () => {
-    through.options[1].text = `of ${state.selected ? points.name(state.selected) : "the sample"}`;
+    const sample = state.selected ? points.name(state.selected) : "the sample";
+    through.options[1].text = `two latents of ${sample}`;
     through.value = state.through;
-    const wanted = [state.across, state.down, state.through && state.selected].join();
+    for (const one of latents) one.hidden = projected();
+    const around = state.through === "sample" ? state.selected : state.through;
+    const wanted = [state.across, state.down, around].join();
     if (wanted !== drawn) draw();
     drawn = wanted;
   });
@@ -142,9 +156,8 @@ export function build(model, tell) {
         el(
           "div",
           { class: "controls" },
-          field("To the right", across),
-          field("Down", down),
-          field("The others", through),
+          ...latents,
+          field("Map of", through),
         ),
       ),
     ),

@@ -12,7 +12,7 @@ from tests.serving import running
 
 VIEW = (
     "walk=4,32,22,35&frame=25&selected=29&point=29&varied=4:0.8&n=48&steps=61"
-    "&place=2,9&direction=7%20-%209&weight=1.5"
+    "&through=samples&place=2,9&direction=7%20-%209&weight=1.5"
 )
 COLOURS = 256  # which a page of few of them loses nothing by that one sees
 SIZES = {"light": (1280, 900), "dark": (1280, 900), "phone": (360, 780)}

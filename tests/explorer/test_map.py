@@ -39,7 +39,7 @@ def test_the_strongest_two_are_mapped_and_pointed_at(explorer: Explorer) -> None
 def test_the_map_goes_through_the_chosen_sample(explorer: Explorer) -> None:
     explorer.settle()
     explorer.asked.clear()
-    explorer.page.get_by_label("The others").select_option("of seed 1")
+    explorer.page.get_by_label("Map of").select_option("two latents of seed 1")
     explorer.shows(MAP, explorer.answer(f"/map?steps={STEPS}&seed=1"))
     assert len([url for url in explorer.questions if "/map" in url]) == 1
     explorer.page.locator(".sheet img").nth(6).click()
@@ -58,6 +58,20 @@ def test_the_map_goes_through_the_chosen_sample(explorer: Explorer) -> None:
     explorer.open(view)
     explorer.shows(MAP, whole)
     assert len([url for url in explorer.questions if "/map" in url]) == 1
+
+
+def test_many_samples_are_mapped(explorer: Explorer) -> None:
+    explorer.page.get_by_label("Map of").select_option("many samples")
+    whole = explorer.answer(f"/map?projection=true&steps={STEPS}")
+    explorer.shows(MAP, whole)
+    assert explorer.page.get_by_label("To the right").is_hidden()
+    explorer.page.locator(MAP).click(position=at(explorer, 3, 4))
+    explorer.shows(VIEW, tile(whole, 3, 4))
+    assert "Column 4, line 5." in explorer.page.locator("#map").inner_text()
+    explorer.open(explorer.view())
+    explorer.shows(MAP, whole)
+    explorer.page.get_by_label("Map of").select_option("two latents")
+    explorer.shows(MAP, explorer.answer(f"/map?steps={STEPS}"))
 
 
 def test_a_place_that_is_chosen_is_varied_and_sent(explorer: Explorer) -> None:
