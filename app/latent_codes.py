@@ -19,6 +19,7 @@ SAMPLES = 16_384  # that a mixture is fitted to
 MOST_COMPONENTS = 32
 # Fewer where latents are long: each has D² numbers, to be fitted in seconds to so many samples.
 NUMBERS = 65_536
+MOST_TOGETHER = 256  # numbers of a latent; those of longer ones are coded each by itself
 ROUNDS = 12
 BLOCK = 64  # rows of one product
 RIDGE = 1e-3
@@ -33,6 +34,8 @@ class LatentCode(Protocol):
     """[D]"""
     scale: Doubles
     """[D]"""
+    parameters: tuple[Doubles, ...]
+    """All that was found out of the prior, by which one fit is told from another."""
 
     def push(self, stack: Stack, places: Symbols) -> None:
         """Buckets [n, D]."""
@@ -41,11 +44,12 @@ class LatentCode(Protocol):
         """[n, D]"""
 
 
-class StandardNormal:
-    """N(0, I)."""
+class Normals:
+    """A normal for each number."""
 
-    def __init__(self, size: int) -> None:
-        self.centre, self.scale = np.zeros(size), np.ones(size)
+    def __init__(self, centre: Doubles, scale: Doubles) -> None:
+        self.centre, self.scale = centre, scale
+        self.parameters: tuple[Doubles, ...] = (centre, scale)
 
     def push(self, stack: Stack, places: Symbols) -> None:
         """Buckets [n, D]."""
@@ -58,6 +62,21 @@ class StandardNormal:
     def _normal(self, num_rows: int) -> tuple[Doubles, Doubles]:
         count = num_rows * len(self.scale)
         return np.zeros(count), np.full(count, UNIT)
+
+
+def standard(size: int) -> LatentCode:
+    """N(0, I)."""
+    return Normals(np.zeros(size), np.ones(size))
+
+
+def fitted(drawn: Floats) -> LatentCode:
+    """The code of a prior of which these are samples, SAMPLES of them: takes seconds."""
+    samples = drawn.reshape(len(drawn), -1).astype(np.float64)
+    centre = _rounded(samples.mean(0))
+    scale = np.maximum(_rounded(samples.std(0)), 1 / PARTS)
+    if len(centre) > MOST_TOGETHER:
+        return Normals(centre, scale)
+    return NormalMixture(centre, scale, (samples - centre) / scale)
 
 
 class Components(NamedTuple):
@@ -84,12 +103,11 @@ class Components(NamedTuple):
 class NormalMixture:
     """A mixture fitted to samples of a prior."""
 
-    def __init__(self, drawn: Floats) -> None:
-        """`drawn` [n, *latent_shape]; takes seconds."""
-        samples = drawn.reshape(len(drawn), -1).astype(np.float64)
-        self.centre = _rounded(samples.mean(0))
-        self.scale = np.maximum(_rounded(samples.std(0)), 1 / PARTS)
-        self.parts = _fit((samples - self.centre) / self.scale)
+    def __init__(self, centre: Doubles, scale: Doubles, samples: Doubles) -> None:
+        """`samples` [n, D] less the centre [D], over the scale [D]."""
+        self.centre, self.scale = centre, scale
+        self.parts = _fit(samples)
+        self.parameters: tuple[Doubles, ...] = (centre, scale, *self.parts)
 
     def push(self, stack: Stack, places: Symbols) -> None:
         """Buckets [n, D]."""
@@ -123,7 +141,8 @@ def _fit(u: Doubles) -> Components:
     size = u.shape[1]
     count = max(2, min(MOST_COMPONENTS, NUMBERS // size**2))
     weights, means = np.full(count, 1 / count), u[:count].copy()
-    covariances = np.repeat(np.cov(u.T).reshape(1, size, size), count, 0)
+    apart = u - u.mean(0)
+    covariances = np.repeat(_over_rows(apart, apart)[None] / len(u), count, 0)
     for _ in range(ROUNDS):
         shares = _shares(_conditionals(weights, means, covariances).log_densities(u))
         totals = shares.sum(0) + RIDGE

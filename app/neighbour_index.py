@@ -13,6 +13,8 @@ from app.arrays import Floats, Rows
 from app.errors import BadValue, NotInstalled
 from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, sound_file
 
+# Beyond it squares of float32 tell no two rows apart, and from 1e19 on they are infinite.
+FARTHEST = 1e6
 # Below so many questions at once distances are summed one by one, which no other question changes.
 ONE_BY_ONE = 2**31 - 1
 
@@ -46,7 +48,15 @@ class NeighbourIndex:
         self._rows = rows
 
     def nearest(self, z: Floats, count: int) -> Neighbours:
-        """The `count` rows nearest to each of `z` [n, *latent_shape], or all that there are."""
+        """The `count` rows nearest to each of `z` [n, *latent_shape], or all that there are.
+
+        BadValue for a point that is so far out that float32 finds no row nearer than another.
+        """
+        if (farthest := float(np.abs(z).max())) > FARTHEST:
+            raise BadValue(
+                f"a point's latent has a number of size {farthest:.3g}, and there no row is nearer "
+                f"than another: give numbers within ±{FARTHEST:g}"
+            )
         flat = np.ascontiguousarray(z.reshape(len(z), -1))
         squares, places = self._index.search(flat, min(count, len(self._rows)))
         return Neighbours(places, np.sqrt(squares), self._rows[places.reshape(-1)])

@@ -7,7 +7,7 @@ is checked here, for every protocol alike. Knows no HTTP and no pictures.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,11 @@ from app import latent_math
 from app.arrays import Floats, Rows
 from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
-from app.engine.loaded_model import LoadedModel, Operation
+from app.engine.loaded_model import RARE, LoadedModel, Operation, Rare
 from app.engine.model_pool import ModelPool
-from app.engine.rare_operations import RareOperations
 from app.errors import BadValue, LimitExceeded, Overloaded
 from app.neighbour_index import NeighbourIndex, Neighbours, open_index
+from app.once import OncePerModel
 from app.worker_threads import offload
 
 # Seconds after which a stream that found the queue full looks again.
@@ -97,8 +97,8 @@ class Limits:
         limit = getattr(self, setting)
         if given > limit:
             raise LimitExceeded(
-                f"{given} {what}: one request may have at most {limit}; ask for fewer, in several "
-                f"requests, or have the operator raise LATENTD_{setting.upper()}"
+                f"{given} {what}: one request may have at most {limit}; ask for fewer at a time, "
+                f"or have the operator raise LATENTD_{setting.upper()}"
             )
 
 
@@ -116,11 +116,11 @@ class LatentService:
 
     def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits, store: Path) -> None:
         self._store = store
-        self._neighbours: dict[ServedModel, NeighbourIndex] = {}
+        self._neighbours = OncePerModel[NeighbourIndex]()
         self._pool = pool
         self._batcher = batcher
         self.limits = limits
-        self.rare = RareOperations(batcher)
+        self._rare = {name: OncePerModel[Operation]() for name in RARE}
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -203,40 +203,47 @@ class LatentService:
         finally:
             coming.cancel()
 
-    async def densities(self, model: ServedModel, x: Floats, z: Floats, ticket: Ticket) -> Floats:
-        """log p(x | z) and log p(z) of pairs `x` [n, *data_shape] and `z` [n, *latent_shape]:
-        [n, 2]; any number of pairs. The first call for a model also makes it ready for that.
-        """
+    async def densities(self, model: ServedModel, pairs: Floats, ticket: Ticket) -> Floats:
+        """log p(x | z) and log p(z), [n, 2], of x and z one after the other, taken flat [n, …]."""
         if "densities" not in model.rare:
             raise BadValue(
                 f"{model.id} was published without its likelihood or its prior's density, so its "
                 "rows have no score"
             )
-        operation = await self.rare.ready(model, "densities")
-        pairs = np.concatenate([x.reshape(len(x), -1), z.reshape(len(z), -1)], axis=1)
-        most = self.limits.max_rows
-        return np.concatenate(
-            [
-                await self._run(operation, pairs[start : start + most], ticket)
-                for start in range(0, len(pairs), most)
-            ]
-        )
+        return await self._run(await self.ready(model, "densities", ticket), pairs, ticket)
 
     async def level_probabilities(self, model: ServedModel, z: Floats, ticket: Ticket) -> Floats:
         """p(xᵢ = k / 255 | z) for `z` [n, *latent_shape], where the model has that:
-        [n, *data_shape, 256]. The first call makes ready, too.
+        [n, *data_shape, 256].
         """
-        return await self._run(await self.rare.ready(model, "level_probabilities"), z, ticket)
+        return await self._run(await self.ready(model, "level_probabilities", ticket), z, ticket)
 
-    async def neighbours(self, model: ServedModel, z: Floats, count: int) -> Neighbours:
+    async def ready(self, model: ServedModel, name: Rare, ticket: Ticket) -> Operation:
+        """An operation that the model has and few ask for; the first has it proven."""
+
+        async def made(_: Ticket) -> Operation:
+            return await self._batcher.call(model.rare[name])
+
+        return await self._rare[name].of(model, made, ticket)
+
+    async def in_parts(self, ask: Callable[[Floats], Awaitable[Floats]], rows: Floats) -> Floats:
+        """`ask` of more rows than one call may have."""
+        most = self.limits.max_rows
+        parts = [rows[start : start + most] for start in range(0, len(rows), most)]
+        return np.concatenate([await ask(part) for part in parts])
+
+    async def neighbours(
+        self, model: ServedModel, z: Floats, count: int, ticket: Ticket
+    ) -> Neighbours:
         """The `count` training rows nearest to each of `z` [n, *latent_shape], the nearest first.
 
         Reads the model's index when it is asked for the first time.
         """
-        if model not in self._neighbours:
-            index = await offload(partial(open_index, self._store, model.manifest))
-            self._neighbours[model] = index
-        index = self._neighbours[model]
+
+        async def opened(_: Ticket) -> NeighbourIndex:
+            return await offload(partial(open_index, self._store, model.manifest))
+
+        index = await self._neighbours.of(model, opened, ticket)
         return await offload(partial(index.nearest, z, count))
 
     async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:

@@ -77,6 +77,9 @@ class Batcher:
         DeviceFailed if this request's own rows cannot be run, NotFinite if they give no numbers,
         DeviceLost if nothing can be run any more.
         """
+        if ticket.expires <= time.monotonic():
+            self._dropped.labels("deadline").inc()
+            raise ticket.passed()
         num_bytes = len(rows) * operation.row_bytes
         future: asyncio.Future[Rows] = self._loop.create_future()
         entry = Entry(rows, num_bytes, ticket, future, levels=levels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import log, pi, prod
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from app.engine.execution import Execution, Work
 from model_store import Checkpoint, Manifest, ModelId, load
 
 Rare = Literal["densities", "level_probabilities"]
+RARE: tuple[Rare, ...] = get_args(Rare)
 # Probabilities of levels that a batch may answer. Above some 32 MiB the C library takes every
 # array's memory from the system anew: 20 images of 28 × 28 took four times as long each as 5.
 MOST_PROBABILITIES = 2**20

@@ -20,6 +20,12 @@ class Head(NamedTuple):
     motion: Motion = STILL  # how they follow each other where they are frames
     temperature: float = 1.0  # of the seeds' samples
 
+    @property
+    def origin(self) -> dict[str, object]:
+        """What a file says of its rows: `model`, `seeds`, `temperature` if it is not 1."""
+        tempered = {"temperature": self.temperature} if self.temperature != 1 else {}
+        return {"model": self.model, "seeds": self.seeds, **tempered}
+
 
 class Answer(NamedTuple):
     """An answer whose rows are all there: float32 [N, *row_shape], or levels [N, H, W, C]."""

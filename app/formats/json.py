@@ -14,12 +14,12 @@ def write(answer: Answer) -> Sequence[Buffer]:
     """`{"model", "seeds", "images": [base64 PNG, …]}`, or `"rows": [[…], …]` for vectors."""
     head = answer.head
     if head.sheet is None:
-        return (dump({"model": head.model, "seeds": head.seeds, "rows": answer.rows}),)
+        return (dump(head.origin | {"rows": answer.rows}),)
     images = [
         b64encode(png.encode(picture, png.label(head, row))).decode()
         for row, picture in enumerate(answer.pictures)
     ]
-    return (dump({"model": head.model, "seeds": head.seeds, "images": images}),)
+    return (dump(head.origin | {"images": images}),)
 
 
 def dump(value: Mapping[str, object]) -> bytes:

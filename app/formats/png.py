@@ -44,12 +44,9 @@ def write(answer: Answer) -> Sequence[Buffer]:
 def label(head: Head, row: int | None = None) -> bytes:
     """A text chunk that says whose picture it is: that of `row`, or of all rows of the answer.
 
-    Its keyword is `latentd`, its text JSON: `model`, `seeds`, `temperature` if it is not 1, and
-    `row` or the number of `rows`.
+    Its keyword is `latentd`, its text JSON: the head's origin, and `row` or the number of `rows`.
     """
-    about: dict[str, object] = {"model": head.model, "seeds": head.seeds}
-    if head.temperature != 1:
-        about["temperature"] = head.temperature
+    about = head.origin
     if row is None and head.num_rows > 1:
         about["rows"] = head.num_rows
     else:

@@ -29,9 +29,7 @@ def write(answer: Answer) -> Sequence[Buffer]:
     height, width = (sheet.scale * side for side in answer.images.shape[1:3])
     left_over = sheet.columns**2 - head.num_rows
     images = np.pad(answer.images, [(0, left_over), (0, 0), (0, 0), (0, 0)])
-    index = {
-        "model": head.model,
-        "seeds": head.seeds,
+    index = head.origin | {
         "columns": sheet.columns,
         "single_image_dim": [width, height],
         "images": [

@@ -26,7 +26,7 @@ from app.worker_threads import offload
 # Images that pass the networks together, and all the probabilities of their pixels: what a file's
 # images are coded in, so part of its format.
 TOGETHER = 64
-PROBABILITIES = 2**24
+PROBABILITIES = 2**22
 
 
 @dataclass(frozen=True)

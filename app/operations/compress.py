@@ -4,10 +4,9 @@ The first image of a file finds no bits on the stack to get back. Pseudo-random 
 ones for every file, lie at its bottom; those of them that were used are in the file, and counted.
 """
 
-import asyncio
 import hashlib
+from functools import partial
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -16,7 +15,8 @@ from app.arrays import NUM_LEVELS, Floats, Rows, to_levels
 from app.compressed_file import Compressed, Head, NumLevels
 from app.entropy_coder import Stack, Words
 from app.errors import BadBody, BadValue, DeviceFailed
-from app.latent_codes import SAMPLES, LatentCode, NormalMixture, StandardNormal
+from app.latent_codes import SAMPLES, LatentCode, fitted, standard
+from app.once import OncePerModel
 from app.operations.bits_back import BitsBack, nearest_levels, numbers
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
@@ -45,13 +45,12 @@ class Coded(NamedTuple):
     """Of the stack's pseudo-random words, which are among those."""
 
 
-_READY: WeakKeyDictionary[ServedModel, Codec] = WeakKeyDictionary()
-_PREPARING: WeakKeyDictionary[ServedModel, asyncio.Lock] = WeakKeyDictionary()
+_CODECS = OncePerModel[Codec]()
 
 
 async def compress(service: LatentService, model: ServedModel, x: Floats, ticket: Ticket) -> Coded:
     """`x` [n, *data_shape] of a model's levels as a file, which has been read again once."""
-    num_levels = await _num_levels(service, model)
+    num_levels = await _num_levels(service, model, ticket)
     x = _on_levels(model, x, num_levels)
     latents, host = await _codec(service, model, num_levels, ticket)
     coder = BitsBack(service, model, latents, num_levels, ticket)
@@ -91,7 +90,7 @@ async def decompress(
     head = file.head
     _check_head(model, head)
     service.limits.check("max_rows", head.count, "images")
-    num_levels = await _num_levels(service, model)
+    num_levels = await _num_levels(service, model, ticket)
     latents, host = await _codec(service, model, num_levels, ticket)
     if head.host != host:
         raise BadValue(
@@ -112,12 +111,12 @@ async def decompress(
     return to_levels(x) if levels else x
 
 
-async def _num_levels(service: LatentService, model: ServedModel) -> NumLevels:
+async def _num_levels(service: LatentService, model: ServedModel, ticket: Ticket) -> NumLevels:
     """That a number of the model's images has; BadValue where it cannot code them."""
     manifest, tolerance = model.manifest, model.tolerance
     if "level_probabilities" in model.rare and manifest.data.kind == "image":
         found: NumLevels = NUM_LEVELS
-        operation = await service.rare.ready(model, "level_probabilities")
+        operation = await service.ready(model, "level_probabilities", ticket)
         tolerance = max(tolerance, operation.buckets.tolerance)
     elif manifest.data.kind == "image" and manifest.likelihood in BLACK_OR_WHITE:
         found = 2
@@ -174,41 +173,37 @@ def _check_head(model: ServedModel, head: Head) -> None:
 async def _codec(
     service: LatentService, model: ServedModel, num_levels: int, ticket: Ticket
 ) -> Codec:
-    """The first call takes some seconds for a learned prior; who calls meanwhile waits for it."""
-    async with _PREPARING.setdefault(model, asyncio.Lock()):
-        if model not in _READY:
-            _READY[model] = await _prepared(service, model, num_levels, ticket)
-    return _READY[model]
+    """The first call takes some seconds for a learned prior."""
 
+    async def made(own: Ticket) -> Codec:
+        shape = model.manifest.latent_shape
+        latents = standard(int(np.prod(shape)))
+        if model.prior:
+            noise = latent_math.row_noise(SEED, SAMPLES, shape)
+            drawn = await service.in_parts(lambda part: service.from_prior(model, part, own), noise)
+            latents = await offload(partial(fitted, drawn))
+        coder = BitsBack(service, model, latents, num_levels, own)
+        return Codec(latents, await _host(coder))
 
-async def _prepared(
-    service: LatentService, model: ServedModel, num_levels: int, ticket: Ticket
-) -> Codec:
-    shape, most = model.manifest.latent_shape, service.limits.max_rows
-    latents: LatentCode = StandardNormal(int(np.prod(shape)))
-    if model.prior:
-        noise = latent_math.row_noise(SEED, SAMPLES, shape)
-        parts = [noise[start : start + most] for start in range(0, SAMPLES, most)]
-        drawn = [await service.from_prior(model, part, ticket) for part in parts]
-        latents = await offload(lambda: NormalMixture(np.concatenate(drawn)))
-        ticket.renew()
-    coder = BitsBack(service, model, latents, num_levels, ticket)
-    return Codec(latents, await _host(coder))
+    return await _CODECS.of(model, made, ticket)
 
 
 async def _host(coder: BitsBack) -> str:
-    """Over the answers of both networks, bit for bit, and the words that fixed images come to."""
+    """Over the latents' code, the answers of both networks, bit for bit, and the words that fixed
+    images come to, each as a file of its own.
+    """
     service, model, ticket = coder.service, coder.model, coder.ticket
-    count = min(TRIED, service.limits.max_rows)
-    z = latent_math.row_noise(SEED, count, model.manifest.latent_shape)
-    means = await service.decode_numbers(model, z, ticket)
-    x = numbers(nearest_levels(means, coder.num_levels), coder.num_levels)
-    mean, log_var, _ = await service.encode(model, x, ticket)
-    stack = Stack(_initial(coder.most_bits(count) // 32))
-    await coder.push(stack, x)
     seen = hashlib.sha256()
-    for part in (means, mean, log_var, stack.words()):
-        seen.update(part.tobytes())
+    for parameter in coder.latents.parameters:
+        seen.update(parameter.tobytes())
+    for z in latent_math.row_noise(SEED, TRIED, model.manifest.latent_shape):
+        means = await service.decode_numbers(model, z[None], ticket)
+        x = numbers(nearest_levels(means, coder.num_levels), coder.num_levels)
+        mean, log_var, _ = await service.encode(model, x, ticket)
+        stack = Stack(_initial(coder.most_bits(1) // 32))
+        await coder.push(stack, x)
+        for part in (means, mean, log_var, stack.words()):
+            seen.update(part.tobytes())
     return seen.hexdigest()[:16]
 
 

@@ -7,15 +7,16 @@ a function of checkpoint and question.
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from app import latent_math
 from app.arrays import Floats
 from app.errors import BadValue
+from app.once import OncePerModel
 from app.service import LatentService, ServedModel, Ticket
 
+SEED = 0
 SEEN = 256  # samples that are encoded again
 DRAWN = 4096  # samples of a learned prior that its quantiles are taken over
 # The variance of a dimension's posterior mean from which it is in use (Burda et al. 2016).
@@ -44,23 +45,48 @@ class Dimensions(NamedTuple):
         return found
 
 
-# Found once for each model, by the first who asks.
-_KNOWN: WeakKeyDictionary[ServedModel, Dimensions] = WeakKeyDictionary()
+_KNOWN = OncePerModel[Dimensions]()
 
 
 async def dimensions(service: LatentService, model: ServedModel, ticket: Ticket) -> Dimensions:
     """Those of a model. The first call takes as long as some hundred samples do."""
-    if model not in _KNOWN:
-        shape = model.manifest.latent_shape
-        most = service.limits.max_rows
-        noise = latent_math.row_noise(0, min(DRAWN, most), shape)
-        drawn = await service.from_prior(model, noise, ticket)
-        seen = await service.decode_numbers(model, drawn[: min(SEEN, most)], ticket)
-        mean, log_var, _ = await service.encode(model, seen, ticket)
-        flat = drawn.reshape(len(drawn), -1)
-        strongest = _strongest(mean.reshape(len(mean), -1), log_var.reshape(len(mean), -1))
-        _KNOWN[model] = Dimensions(strongest, flat if model.prior else None, flat.shape[1])
-    return _KNOWN[model]
+
+    async def made(own: Ticket) -> Dimensions:
+        _, mean, log_var = await looked_at(service, model, SEEN, own)
+        if not model.prior:
+            return Dimensions(_strongest(mean, log_var), None, mean.shape[1])
+        noise = latent_math.row_noise(SEED, DRAWN, model.manifest.latent_shape)
+        drawn = await service.in_parts(lambda part: service.from_prior(model, part, own), noise)
+        return Dimensions(_strongest(mean, log_var), drawn.reshape(DRAWN, -1), mean.shape[1])
+
+    return await _KNOWN.of(model, made, ticket)
+
+
+class LookedAt(NamedTuple):
+    """Samples of a model, and how it sees them."""
+
+    z: Floats
+    """[n, *latent_shape]"""
+    mean: Floats
+    """Of their posteriors, taken flat: [n, D]."""
+    log_var: Floats
+    """[n, D]"""
+
+
+async def looked_at(
+    service: LatentService, model: ServedModel, count: int, ticket: Ticket
+) -> LookedAt:
+    """The first `count` samples of seed 0, decoded and encoded again."""
+
+    async def look(noise: Floats) -> Floats:
+        z = await service.from_prior(model, noise, ticket)
+        seen = await service.encode(model, await service.decode_numbers(model, z, ticket), ticket)
+        return np.stack([z, seen.mean, seen.log_var], 1)
+
+    noise = latent_math.row_noise(SEED, count, model.manifest.latent_shape)
+    found = await service.in_parts(look, noise)
+    flat = found.reshape(count, 3, -1)
+    return LookedAt(found[:, 0], flat[:, 1], flat[:, 2])
 
 
 def _strongest(mean: Floats, log_var: Floats) -> tuple[int, ...]:

@@ -20,9 +20,10 @@ async def neighbours(
     if len(points) * count > MOST:
         raise LimitExceeded(
             f"{count} neighbours of {len(points)} points are {len(points) * count}: one request "
-            f"may have at most {MOST}; ask for fewer, or in several requests"
+            f"may have at most {MOST}; ask for fewer at a time"
         )
-    return await service.neighbours(model, await service.locate(model, points, ticket), count)
+    z = await service.locate(model, points, ticket)
+    return await service.neighbours(model, z, count, ticket)
 
 
 def rows_of(found: Neighbours, *, levels: bool) -> Rows:

@@ -1,19 +1,19 @@
 """A map of what the encoder tells apart: samples, laid out by how they are seen."""
 
 from functools import partial
+from math import prod
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app import latent_math
 from app.arrays import Doubles, Floats, Rows
 from app.errors import BadValue
+from app.once import OncePerModel
+from app.operations.dimensions import looked_at
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
 
-SEED = 0
 SAMPLES = 1024
 LEAST, MOST = 0.02, 0.98  # the quantiles of an axis between which places lie
 
@@ -27,8 +27,7 @@ class Projected(NamedTuple):
     """Where they lie on the two axes [n, 2]."""
 
 
-# Found once for each model, by the first who asks.
-_KNOWN: WeakKeyDictionary[ServedModel, Projected] = WeakKeyDictionary()
+_KNOWN = OncePerModel[Projected]()
 
 
 async def project(
@@ -40,22 +39,16 @@ async def project(
     first to the right, the second down; places lie at quantiles of both.
     """
     service.limits.check("max_rows", steps * steps, "images")
-    if model not in _KNOWN:
-        _KNOWN[model] = await _projected(service, model, ticket)
-    known = _KNOWN[model]
+    if prod(model.manifest.latent_shape) < 2:
+        raise BadValue(f"{model.id} has one latent only, and a map takes two: sample it instead")
+
+    async def made(own: Ticket) -> Projected:
+        z, mean, _ = await looked_at(service, model, SAMPLES, own)
+        return Projected(z, await offload(partial(_principal, mean)))
+
+    known = await _KNOWN.of(model, made, ticket)
     nearest = await offload(partial(_nearest, known.where, steps))
     return await service.decode(model, known.z[nearest], ticket, levels=levels)
-
-
-async def _projected(service: LatentService, model: ServedModel, ticket: Ticket) -> Projected:
-    shape = model.manifest.latent_shape
-    if np.prod(shape) < 2:
-        raise BadValue(f"{model.id} has one latent only, and a map takes two: sample it instead")
-    noise = latent_math.row_noise(SEED, min(SAMPLES, service.limits.max_rows), shape)
-    z = await service.from_prior(model, noise, ticket)
-    seen = await service.decode_numbers(model, z, ticket)
-    mean, _, _ = await service.encode(model, seen, ticket)
-    return Projected(z, await offload(partial(_principal, mean.reshape(len(z), -1))))
 
 
 def _principal(mean: Floats) -> Doubles:

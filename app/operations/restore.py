@@ -69,9 +69,8 @@ def _fill(seen: Floats, known: Floats, guess: Floats, asked: Restoration) -> Flo
     they count by the inverses of these.
     """
     spread = guess * (1 - guess)
-    trust = known * np.divide(
-        spread, spread + asked.noise**2, out=np.ones_like(spread), where=asked.noise > 0
-    )
+    both = spread + np.float32(asked.noise**2)
+    trust = known * np.divide(spread, both, out=np.ones_like(spread), where=both > 0)
     filled: Floats = (guess + trust * (seen - guess)).astype(np.float32)
     return filled
 
@@ -87,7 +86,12 @@ def _log_likelihood(seen: Floats, known: Floats, guess: Floats) -> Floats:
 def _check(service: LatentService, model: ServedModel, asked: Restoration) -> None:
     if model.manifest.data.kind != "image":
         raise BadValue(f"{model.id} has rows of numbers; what is restored are images")
-    service.limits.check("max_rows", asked.chains * asked.steps, "restored rows")
+    service.limits.check("max_rows", asked.chains * asked.steps, "restored rows (chains × steps)")
+    if asked.num_samples is not None and asked.num_samples > asked.chains:
+        raise BadValue(
+            f"{asked.num_samples} samples of {asked.chains} chains: ask for fewer samples or for "
+            "more chains"
+        )
     if asked.hidden is None:
         if asked.noise == 0:
             raise BadValue("there is nothing to restore: give a mask, a noise level or both")

@@ -1,15 +1,19 @@
 """How likely a model finds rows, and how that compares with the rows that it learned from."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app import latent_math
 from app.arrays import Doubles, Floats
 from app.errors import LimitExceeded
 from app.service import LatentService, Posterior, ServedModel, Ticket
+from app.worker_threads import offload
 
 LOG_TWO_PI = float(np.log(2 * np.pi))
+NUMBERS = 2**22  # of rows and draws that are made ready at a time
 
 
 class Scores(NamedTuple):
@@ -44,13 +48,27 @@ async def score(
     if model.manifest.likelihood == "bernoulli":
         x = latent_math.binarize(x, seed)
     posterior = await service.encode(model, x, ticket)
-    shape = model.manifest.latent_shape
-    noise = latent_math.row_noise(seed, len(x), (k, *shape))
-    mean, log_var = posterior.mean[:, None], posterior.log_var[:, None]
-    z = latent_math.draw_posterior(mean, log_var, noise)  # [n, k, *latent_shape]
-    repeated = x.repeat(k, axis=0)
-    densities = await service.densities(model, repeated, z.reshape(-1, *shape), ticket)
-    return _scores(model, posterior, noise, densities.reshape(len(x), k, 2).astype(np.float64))
+    shape = (k, *model.manifest.latent_shape)
+    noise = await offload(lambda: latent_math.row_noise(seed, len(x), shape))
+    most = max(1, min(service.limits.max_rows, NUMBERS // (x[0].size + noise[0, 0].size)))
+    densities = []
+    for start in range(0, draws, most):
+        part = np.arange(start, min(start + most, draws))
+        pairs = await offload(partial(_pairs, x, posterior, noise, part))
+        densities.append(await service.densities(model, pairs, ticket))
+    found = np.concatenate(densities).reshape(len(x), k, 2).astype(np.float64)
+    return await offload(partial(_scores, model, posterior, noise, found))
+
+
+def _pairs(x: Floats, posterior: Posterior, noise: Floats, part: NDArray[np.intp]) -> Floats:
+    """Rows and draws from their posteriors, taken flat one after the other, of those draws' places
+    [m] in `noise` [n, k, *latent_shape].
+    """
+    row = part // noise.shape[1]
+    z = latent_math.draw_posterior(
+        posterior.mean[row], posterior.log_var[row], noise.reshape(-1, *noise.shape[2:])[part]
+    )
+    return np.concatenate([x[row].reshape(len(part), -1), z.reshape(len(part), -1)], axis=1)
 
 
 def _scores(model: ServedModel, posterior: Posterior, noise: Floats, densities: Doubles) -> Scores:

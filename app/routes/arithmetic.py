@@ -23,7 +23,10 @@ async def post_arithmetic(
     """The image at Σ weight · point. Directions are those that `GET /models/{model}` lists."""
     exchange.service.limits.check("max_points", len(question.terms), "terms")
     terms = [
-        Term(term.direction or await read_point(exchange, term), term.weight)
+        Term(
+            await read_point(exchange, term) if term.direction is None else term.direction,
+            term.weight,
+        )
         for term in question.terms
     ]
     points = [term.what for term in terms if not isinstance(term.what, str)]

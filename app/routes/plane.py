@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.errors import BadValue
-from app.operations.dimensions import dimensions
+from app.operations.dimensions import SEED, dimensions
 from app.operations.plane import Plane, show
-from app.operations.projection import SEED, project
+from app.operations.projection import project
 from app.routes.bodies import read_point
 from app.routes.exchange import Asked, Exchange
 from app.routes.lean_route import LeanRoute

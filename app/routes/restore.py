@@ -34,7 +34,7 @@ async def post_restore(
         question.samples,
     )
     compute = partial(restore, exchange.service, exchange.model, asked, exchange.ticket)
-    count = min(question.samples or 1, question.chains)
+    count = question.samples or 1
     return await answer_rows(
         exchange, form, Question(count, "grid", compute, seeds=(question.seed,))
     )

@@ -31,6 +31,8 @@ ANY = b"*/*"
 Asked: TypeAlias = tuple[str, bytes, bytes]
 # How many questions are remembered with what was found for them.
 REMEMBERED = 4096
+# They stand in a header, of which clients read some kilobytes, and in each picture.
+MOST_SEEDS = 64
 
 
 class Question(NamedTuple):
@@ -171,14 +173,16 @@ def _kept(model: ServedModel, format_name: str, question: Strict) -> Kept:
 
 def _has(known: bytes | None, tag: bytes) -> bool:
     """Whether an If-None-Match header lists `tag`; weakly, as RFC 9110 wants it there."""
-    if known is None or (tag not in known and known != b"*"):
+    # `*` asks whether there is any answer, which only the answer itself can tell.
+    if known is None or tag not in known:
         return False
-    return known == b"*" or tag in {part.strip().removeprefix(b"W/") for part in known.split(b",")}
+    return tag in {part.strip().removeprefix(b"W/") for part in known.split(b",")}
 
 
 def seeds_of(points: Iterable[Point]) -> tuple[int, ...]:
-    """Those of the points that are samples, in their order."""
-    return tuple(point.seed for point in points if isinstance(point, SeedPoint))
+    """Those of the points that are samples, in their order; none where they are too many."""
+    seeds = tuple(point.seed for point in points if isinstance(point, SeedPoint))
+    return seeds if len(seeds) <= MOST_SEEDS else ()
 
 
 async def answer_rows(exchange: Exchange, form: Form, question: Question) -> Reply:

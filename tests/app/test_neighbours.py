@@ -88,6 +88,13 @@ def test_vectors_have_neighbours_in_numbers(client: httpx.Client) -> None:
     assert np.array_equal(np.array(answer.json()["rows"], np.float32), VECTORS[places])
 
 
+def test_a_point_too_far_out_has_no_nearest(client: httpx.Client) -> None:
+    for size in (1e19, 1e15):
+        far = client.post("/neighbours", json={"points": [{"latent": [0, 0, size, 0, 0]}]})
+        assert "within ±1e+06" in problem(far, 422)
+    assert listed(client.post("/neighbours", json={"points": [{"latent": [1e6, 0, 0, 0, 0]}]}))
+
+
 def test_what_cannot_be_answered_is_said(client: httpx.Client) -> None:
     body = {"points": [{"seed": 1}]}
     without = client.post("/models/grey@1/neighbours", json=body)

@@ -256,6 +256,12 @@ def test_they_answer_in_every_form(
         ("/traverse", {"point": {"seed": 1}, "dimensions": [1, 1]}, "named twice"),
         ("/traverse", {"point": {"seed": 1}, "dimensions": [0], "steps": 5000}, "at most 4096"),
         ("/arithmetic", {"terms": [{"direction": "smile"}]}, "none was published with it"),
+        ("/arithmetic", {"terms": [{"direction": ""}]}, "has no direction ''"),
+        (
+            "/restore",
+            {"point": {"seed": 1}, "noise": 0.3, "samples": 17},
+            "17 samples of 16 chains",
+        ),
         ("/arithmetic", {"terms": [{"direction": "smile", "seed": 1}]}, "exactly one of"),
         ("/arithmetic", {"terms": [{"seed": 1, "weight": 101}]}, "less than or equal to 100"),
         ("/arithmetic", {"terms": [{"seed": 1}] * 65}, "LATENTD_MAX_POINTS"),
