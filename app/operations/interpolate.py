@@ -21,7 +21,7 @@ LEG_LOOKS = 32
 
 
 class Walk(NamedTuple):
-    """A way through two or more points, in `steps` frames, the points included."""
+    """A way through two or more points, in `steps` frames, the ends being two of them."""
 
     points: Sequence[Point]
     steps: int
@@ -97,6 +97,6 @@ def _check(service: LatentService, walk: Walk) -> None:
         raise BadValue(f"{count} point given; a way needs two or more")
     if walk.steps < count:
         raise BadValue(
-            f"steps = {walk.steps} for {count} points; the frames count the points in, so ask for "
-            f"{count} steps or more"
+            f"steps = {walk.steps} for {count} points; a way has no fewer frames than points, so "
+            f"ask for {count} steps or more"
         )

@@ -29,6 +29,31 @@ def test_a_way_through_three_points_meets_each_exactly(client: httpx.Client, met
     assert np.array_equal(frames[8], array(client.get("/sample?seed=3&format=npy"))[0])
 
 
+@pytest.mark.parametrize(
+    ("way", "met"),
+    [
+        ("steps=7", {0: 1, 3: 2, 6: 3}),
+        ("steps=6", {0: 1, 5: 3}),
+        ("steps=6&loop=true", {0: 1, 2: 2, 4: 3}),
+        ("steps=7&loop=true", {0: 1}),
+        ("steps=7&spacing=pixel", {0: 1, 6: 3}),
+        ("steps=7&easing=in", {0: 1, 6: 3}),
+    ],
+)
+def test_points_are_frames_where_a_step_falls_on_them(
+    client: httpx.Client, way: str, met: dict[int, int]
+) -> None:
+    frames = array(client.get(f"/interpolate?seed=1&seed=2&seed=3&format=npy&{way}"))
+    samples = {seed: array(client.get(f"/sample?seed={seed}&format=npy"))[0] for seed in (1, 2, 3)}
+    found = {
+        place: seed
+        for place, frame in enumerate(frames)
+        for seed, sample in samples.items()
+        if np.array_equal(frame, sample)
+    }
+    assert found == met
+
+
 def test_linear_and_slerp_differ_between_the_ends(client: httpx.Client) -> None:
     url = "/interpolate?seed=1&seed=2&steps=5&format=npy&method="
     straight, curved = (array(client.get(url + method)) for method in ("linear", "slerp"))
