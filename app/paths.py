@@ -49,7 +49,8 @@ def cog(start: Doubles, end: Doubles, part: Doubles) -> Doubles:
     """The straight line, scaled to the variance that samples of N(0, I) have.
 
     Bodin et al., "Linear combinations of Gaussian latents in generative models" (arXiv:2408.08558):
-    a sum of independent samples with weights w has variance Σw².
+    a sum of independent samples with weights w has variance Σw². Between vectors that are alike it
+    scales too far: by √2 halfway between equal ones.
     """
     scale: Doubles = np.sqrt((1 - part) ** 2 + part**2)
     return linear(start, end, part) / scale
