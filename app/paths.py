@@ -5,6 +5,7 @@ to the third.
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,10 @@ Method = Callable[[Doubles, Doubles, Doubles], Doubles]
 
 # Below it a vector of length 1 is rounding: what was float32 knows no smaller angle.
 NO_ARC = 1e-7
+# Even steps: how far apart the largest and the smallest may be, in mean steps, and how many times
+# they are corrected; most ways need ten.
+EVEN = 0.002
+ROUNDS = 64
 
 
 def linear(start: Doubles, end: Doubles, part: Doubles) -> Doubles:
@@ -44,7 +49,8 @@ def cog(start: Doubles, end: Doubles, part: Doubles) -> Doubles:
     """The straight line, scaled to the variance that samples of N(0, I) have.
 
     Bodin et al., "Linear combinations of Gaussian latents in generative models" (arXiv:2408.08558):
-    a sum of independent samples with weights w has variance Σw².
+    a sum of independent samples with weights w has variance Σw². Between vectors that are alike it
+    scales too far: by √2 halfway between equal ones.
     """
     scale: Doubles = np.sqrt((1 - part) ** 2 + part**2)
     return linear(start, end, part) / scale
@@ -108,19 +114,48 @@ def across(corners: Floats, rows: Doubles, columns: Doubles, method: str) -> Flo
     )
 
 
-def evenly(frames: Floats, parts: Doubles) -> Doubles:
-    """Where on a way [0, 1] its pictures have changed by `parts` [n] of their whole change.
+def evenly(looks: Floats, parts: Doubles) -> Doubles:
+    """Where on a way [0, 1] frames stand that differ, each from the last, as `parts` [n] do.
 
-    `frames` [F, …] were taken evenly along the way; change is the Euclidean distance from one to
-    the next. A way on which nothing changes is divided evenly.
+    `looks` [L, …] were taken evenly along the way and are joined by straight lines; a difference is
+    the Euclidean distance between two frames, which cuts the corners that the way has between them.
+    Gaps between frames begin as lengths of the way, and widen or narrow until the distances are as
+    wanted, which leaves them in order also where the way comes back to where it was. A way that
+    turns back on itself may allow no such frames: then the most even ones found are given, and on
+    one where nothing changes, `parts`.
     """
-    flat = frames.reshape(len(frames), -1).astype(np.float64)
-    change = np.concatenate([[0.0], np.linalg.norm(np.diff(flat, axis=0), axis=1).cumsum()])
-    if change[-1] == 0:
-        return parts
-    where = np.interp(parts * change[-1], change, np.linspace(0.0, 1.0, len(frames)))
-    # A way that begins with a standstill begins before it.
-    return np.where(parts == 0, 0.0, where)
+    looks = looks.reshape(len(looks), -1)
+    lengths = np.cumsum([0.0, *(np.linalg.norm(after - at) for at, after in pairwise(looks))])
+    wanted = np.diff(parts)
+    gaps, best, least = wanted, parts, np.inf
+    for _ in range(ROUNDS):
+        ends = gaps.cumsum()
+        behind = np.concatenate([[0.0], ends / ends[-1] * lengths[-1]])
+        where = np.interp(behind, lengths, np.linspace(0.0, 1.0, len(looks)))
+        # A way that begins with a standstill begins before it.
+        where[[0, -1]] = 0.0, 1.0
+        steps = _distances(looks, where) / wanted
+        mean = steps.mean()
+        if mean == 0:  # as on a way where nothing changes
+            break
+        uneven = np.ptp(steps) / mean
+        if uneven < least:
+            best, least = where, uneven
+        if least < EVEN:
+            break
+        # The root damps: at a sharp corner whole corrections swing.
+        gaps = gaps * np.sqrt(mean / steps.clip(mean / 4, 4 * mean))
+    return best
+
+
+def _distances(looks: Floats, where: Doubles) -> Doubles:
+    """From each frame, `where` [n] in [0, 1] says in `looks` [L, D], to the next: [n - 1]."""
+    positions = where * (len(looks) - 1)
+    before = positions.astype(np.int64).clip(max=len(looks) - 2)
+    part = (positions - before).astype(np.float32)[:, None]
+    frames = (1 - part) * looks[before] + part * looks[before + 1]
+    distances: Doubles = np.linalg.norm(np.diff(frames, axis=0), axis=1).astype(np.float64)
+    return distances
 
 
 def _norm(vectors: Doubles) -> Doubles:

@@ -1,6 +1,8 @@
 """Ways between points: through them one after the other, round, or across a sheet."""
 
 from collections.abc import Sequence
+from functools import partial
+from math import ceil
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,15 +11,17 @@ from app import paths
 from app.arrays import Floats, Rows
 from app.errors import BadValue
 from app.service import LatentService, Point, ServedModel, Ticket
+from app.worker_threads import offload
 
 Spacing = Literal["even", "pixel"]
 CORNERS = 4
-# Pictures taken for each frame to see where a way changes how fast.
-LOOKS = 4
+# Pictures taken to see where a way changes how fast: for each frame, and for each leg beside.
+FRAME_LOOKS = 4
+LEG_LOOKS = 32
 
 
 class Walk(NamedTuple):
-    """A way through two or more points, in `steps` frames, the points included."""
+    """A way through two or more points, in `steps` frames, the ends being two of them."""
 
     points: Sequence[Point]
     steps: int
@@ -59,11 +63,23 @@ async def _way(
     legs = len(points) - 1
     parts = paths.parts(steps, walk.easing)
     if walk.spacing == "pixel":
-        looks = np.linspace(0, legs, min(LOOKS * steps, service.limits.max_rows))
-        way = paths.along(points, looks, walk.method)
-        seen = await service.decode_numbers(model, way, ticket)
-        parts = paths.evenly(seen, parts)
+        # Of the points, too, for the way turns there; and as many whatever the operator has set.
+        each = ceil(FRAME_LOOKS * steps / legs) + LEG_LOOKS
+        positions = np.linspace(0, legs, each * legs + 1)
+        looks = await _look(service, model, paths.along(points, positions, walk.method), ticket)
+        parts = await offload(partial(paths.evenly, looks, parts))
     return paths.along(points, legs * parts, walk.method)[: walk.steps]
+
+
+async def _look(service: LatentService, model: ServedModel, way: Floats, ticket: Ticket) -> Floats:
+    """What latents [L, *latent_shape], any number of them, look like: [L, *data_shape]."""
+    most = service.limits.max_rows
+    return np.concatenate(
+        [
+            await service.decode_numbers(model, way[start : start + most], ticket)
+            for start in range(0, len(way), most)
+        ]
+    )
 
 
 def _check(service: LatentService, walk: Walk) -> None:
@@ -81,6 +97,6 @@ def _check(service: LatentService, walk: Walk) -> None:
         raise BadValue(f"{count} point given; a way needs two or more")
     if walk.steps < count:
         raise BadValue(
-            f"steps = {walk.steps} for {count} points; the frames count the points in, so ask for "
-            f"{count} steps or more"
+            f"steps = {walk.steps} for {count} points; a way has no fewer frames than points, so "
+            f"ask for {count} steps or more"
         )

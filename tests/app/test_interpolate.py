@@ -29,6 +29,31 @@ def test_a_way_through_three_points_meets_each_exactly(client: httpx.Client, met
     assert np.array_equal(frames[8], array(client.get("/sample?seed=3&format=npy"))[0])
 
 
+@pytest.mark.parametrize(
+    ("way", "met"),
+    [
+        ("steps=7", {0: 1, 3: 2, 6: 3}),
+        ("steps=6", {0: 1, 5: 3}),
+        ("steps=6&loop=true", {0: 1, 2: 2, 4: 3}),
+        ("steps=7&loop=true", {0: 1}),
+        ("steps=7&spacing=pixel", {0: 1, 6: 3}),
+        ("steps=7&easing=in", {0: 1, 6: 3}),
+    ],
+)
+def test_points_are_frames_where_a_step_falls_on_them(
+    client: httpx.Client, way: str, met: dict[int, int]
+) -> None:
+    frames = array(client.get(f"/interpolate?seed=1&seed=2&seed=3&format=npy&{way}"))
+    samples = {seed: array(client.get(f"/sample?seed={seed}&format=npy"))[0] for seed in (1, 2, 3)}
+    found = {
+        place: seed
+        for place, frame in enumerate(frames)
+        for seed, sample in samples.items()
+        if np.array_equal(frame, sample)
+    }
+    assert found == met
+
+
 def test_linear_and_slerp_differ_between_the_ends(client: httpx.Client) -> None:
     url = "/interpolate?seed=1&seed=2&steps=5&format=npy&method="
     straight, curved = (array(client.get(url + method)) for method in ("linear", "slerp"))
@@ -60,6 +85,39 @@ def test_vectors_and_latent_maps_are_walked_too(client: httpx.Client) -> None:
     row = [0.5] * 6
     points = {"points": [{"row": row}, {"seed": 1}], "steps": 3}
     assert len(client.post("/models/rows/interpolate", json=points).json()["rows"]) == 3
+
+
+@pytest.mark.parametrize("steps", [5, 8, 16, 60])
+@pytest.mark.parametrize(
+    "points",
+    ["seed=1&seed=2", "seed=1&seed=2&seed=3", "seed=1&seed=2&seed=3&seed=4&method=cog"],
+)
+@pytest.mark.parametrize("loop", [False, True])
+def test_pixel_spacing_makes_equal_steps(
+    client: httpx.Client, points: str, steps: int, *, loop: bool
+) -> None:
+    # A loop of two points goes back as it came, and of an odd number of steps none can be equal.
+    steps += steps % 2
+    url = f"/interpolate?{points}&steps={steps}&format=npy&spacing=pixel&loop={loop}"
+    frames = array(client.get(url)).reshape(steps, -1)
+    seen = np.concatenate([frames, frames[:1]]) if loop else frames
+    lengths = np.linalg.norm(np.diff(seen, axis=0), axis=1)
+    assert lengths.max() < 1.05 * lengths.min()
+    assert np.array_equal(frames[0], array(client.get("/sample?seed=1&format=npy")).reshape(-1))
+
+
+def test_pixel_spacing_is_no_setting_of_the_operator(
+    client: httpx.Client, tight_client: httpx.Client
+) -> None:
+    url = "/interpolate?seed=1&seed=2&seed=3&steps=6&spacing=pixel"
+    free, tight = client.get(url), tight_client.get(url)
+    assert free.headers["ETag"] == tight.headers["ETag"]
+    assert np.array_equal(picture(free), picture(tight))
+
+
+def test_pixel_spacing_of_one_picture_is_that_picture(client: httpx.Client) -> None:
+    frames = array(client.get("/interpolate?seed=1&seed=1&steps=5&spacing=pixel&format=npy"))
+    assert np.array_equal(frames, frames[:1].repeat(5, axis=0))
 
 
 def test_a_grid_is_possible(client: httpx.Client) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.arrays import Floats
+from app.arrays import Doubles, Floats
 from app.latent_math import row_noise
 from app.paths import EASINGS, METHODS, across, along, between, evenly, parts
 
@@ -120,9 +120,50 @@ def test_a_sheet_has_its_corners_and_its_edges_are_ways(method: str) -> None:
     assert np.allclose(sheet[:, -1], path(corners[[1, 3]], 4, method), atol=1e-6)
 
 
-def test_even_steps_are_even_in_what_is_seen() -> None:
+def test_even_steps_begin_after_a_standstill() -> None:
     # Nothing happens in the first half of this way, and all of it in the second.
-    seen = np.array([0, 0, 0, 1, 2], np.float32).reshape(5, 1, 1, 1)
-    assert np.allclose(evenly(seen, parts(5, "linear")), [0, 0.625, 0.75, 0.875, 1])
+    looks = np.array([0, 0, 0, 1, 2], np.float32).reshape(5, 1, 1, 1)
+    assert np.allclose(evenly(looks, parts(5, "linear")), [0, 0.625, 0.75, 0.875, 1])
     still = np.ones((5, 1, 2, 2), np.float32)
     assert np.allclose(evenly(still, parts(3, "linear")), [0, 0.5, 1])
+
+
+def distances(corners: list[tuple[float, float]], steps: int, easing: str = "linear") -> Doubles:
+    """Between frames on straight lines through points of a plane, stepped evenly."""
+    points = np.array(corners, np.float32)
+    positions = np.linspace(0, len(points) - 1, 40 * (len(points) - 1) + 1)
+    where = evenly(along(points, positions, "linear"), parts(steps, easing))
+    assert where[0] == 0
+    assert where[-1] == 1
+    assert (np.diff(where) > 0).all()
+    frames = along(points, where * (len(points) - 1), "linear").astype(np.float64)
+    found: Doubles = np.linalg.norm(np.diff(frames, axis=0), axis=1)
+    return found
+
+
+@pytest.mark.parametrize("steps", [4, 5, 8, 33])
+@pytest.mark.parametrize("angle", [15, 60, 90, 179])
+def test_even_steps_are_even_round_a_corner(angle: float, steps: int) -> None:
+    far = np.deg2rad(angle)
+    seen = distances([(1, 0), (0, 0), (2 * np.cos(far), 2 * np.sin(far))], steps)
+    assert seen.max() < 1.01 * seen.min()
+
+
+def test_even_steps_pass_where_they_have_been() -> None:
+    # The way crosses itself halfway along its first leg, and ends where it began.
+    seen = distances([(0, 0), (4, 0), (2, 2), (2, -2), (0, 0)], 14)
+    assert seen.max() < 1.01 * seen.min()
+    # Of 13.7, of which corners are cut: no leg, the shortest being 2.8 long, is left out.
+    assert seen.sum() > 13.7 - 2.8
+
+
+@EVERY_EASING
+def test_even_steps_are_eased(easing: str) -> None:
+    seen = distances([(0, 0), (1, 0), (1, 1)], 9, easing)
+    assert np.allclose(seen / seen.sum(), np.diff(parts(9, easing)), rtol=0.01)
+
+
+def test_a_way_that_turns_back_is_as_even_as_it_can_be() -> None:
+    # Of seven steps there and back four go one way: none is longer than twice what is fair.
+    seen = distances([(0, 0), (1, 0), (0, 0)], 8)
+    assert seen.max() < 2 * 2 / 7
