@@ -66,20 +66,12 @@ async def _way(
         # Of the points, too, for the way turns there; and as many whatever the operator has set.
         each = ceil(FRAME_LOOKS * steps / legs) + LEG_LOOKS
         positions = np.linspace(0, legs, each * legs + 1)
-        looks = await _look(service, model, paths.along(points, positions, walk.method), ticket)
+        looks = await service.in_parts(
+            lambda z: service.decode_numbers(model, z, ticket),
+            paths.along(points, positions, walk.method),
+        )
         parts = await offload(partial(paths.evenly, looks, parts))
     return paths.along(points, legs * parts, walk.method)[: walk.steps]
-
-
-async def _look(service: LatentService, model: ServedModel, way: Floats, ticket: Ticket) -> Floats:
-    """What latents [L, *latent_shape], any number of them, look like: [L, *data_shape]."""
-    most = service.limits.max_rows
-    return np.concatenate(
-        [
-            await service.decode_numbers(model, way[start : start + most], ticket)
-            for start in range(0, len(way), most)
-        ]
-    )
 
 
 def _check(service: LatentService, walk: Walk) -> None:

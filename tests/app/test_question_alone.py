@@ -13,6 +13,7 @@ from tests.app.test_formats import labelled
     [
         "/map?projection=true&steps=2",
         "/models/rows/map?steps=2&x=0&y=1",
+        "/interpolate?seed=1&seed=2&steps=6&spacing=pixel",
     ],
 )
 def test_the_limit_of_rows_changes_no_answer(
