@@ -48,7 +48,9 @@ async def read_latents(exchange: Exchange) -> Floats:
     if media_type in NPY:
         return rows_from_array(npy.read(body), shape, "latents")
     if media_type == JSON:
-        return rows_from_lists(parse_json(DecodeRequest, body).latents, shape, "latents")
+        latents = parse_json(exchange, DecodeRequest, body).latents
+        exchange.service.limits.check("max_rows", len(latents), "rows")
+        return rows_from_lists(latents, shape, "latents")
     raise unsupported(media_type, JSON, NPY[0])
 
 
@@ -63,7 +65,7 @@ async def read_data(exchange: Exchange) -> Floats:
     if media_type in NPY:
         return _rows_from_npy(exchange, body)
     if media_type == JSON:
-        request = parse_json(EncodeRequest, body)
+        request = parse_json(exchange, EncodeRequest, body)
         if request.images is not None:
             return await _read_files(exchange, _decode_base64(request.images))
         return _rows_of_numbers(exchange, request.rows or [])
@@ -74,8 +76,7 @@ async def read_points(exchange: Exchange) -> list[ServicePoint]:
     """The points of a body: JSON `{"points": [P, …]}`, or data as `/encode` takes them."""
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
-    question = parse_json(PointsRequest, await exchange.body())
-    exchange.service.limits.check("max_rows", len(question.points), "points")
+    question = parse_json(exchange, PointsRequest, await exchange.body())
     return [await read_point(exchange, point) for point in question.points]
 
 
@@ -137,6 +138,7 @@ def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
         raise BadValue(
             f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
         )
+    exchange.service.limits.check("max_rows", len(rows), "rows")
     return rows_from_lists(rows, data.shape, "rows")
 
 
