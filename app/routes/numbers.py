@@ -27,7 +27,7 @@ def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str
 def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) -> Floats:
     """An array [n, *row_shape] of finite numbers as float32. Raises BadValue."""
     if array.dtype.kind not in "iuf":
-        raise BadValue(f"{what} are of type {array.dtype}; send float32")
+        raise BadValue(f"{what} are of type {str(array.dtype)[:80]}; send float32")
     if array.ndim != 1 + len(row_shape) or not len(array):
         raise BadValue(
             f"{what}: the shape is {_words(array.shape)}; the model takes [n, "

@@ -1,6 +1,7 @@
 """`/decode`, called on a running service."""
 
 import io
+import random
 
 import httpx
 import numpy as np
@@ -100,6 +101,50 @@ def test_an_npy_header_cannot_claim_what_the_body_lacks(client: httpx.Client, sh
     body = honest.replace(b"(2, 5), }".ljust(len(shape) + 3), shape + b", }")
     assert len(body) == len(honest)
     problem(client.post("/decode", content=body, headers=NPY), 400)
+
+
+def npy_claiming(descr: str, shape: str, num_bytes: int = 0) -> bytes:
+    """A `.npy` file whose header says what no writer would."""
+    header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(num_bytes)
+
+
+NO_ARRAYS = [
+    *(("'|S0'", "(1, 5)", 0), ("'|V0'", "(1, 5)", 0), ("'<U0'", "(1, 5)", 0), ("[]", "(1, 5)", 0)),
+    *(("('<f4', (2,))", "(1, 5)", 40), ("('<f4', (0,))", "(1, 5)", 0)),
+    *(("'<f4'", f"(0, {2**63})", 0), ("'<f4'", f"(0, {2**62}, 8)", 0)),
+    *(("'<f4'", f"({'1, ' * 65})", 4), ("'<f4'", f"({'1, ' * 3000})", 4)),
+    ("'<f4'", "(True, 32)", 128),
+]
+
+
+@pytest.mark.parametrize("path", ["/decode", "/encode"])
+@pytest.mark.parametrize(("descr", "shape", "num_bytes"), NO_ARRAYS)
+def test_an_npy_header_that_no_array_has_is_refused_in_words(
+    client: httpx.Client, path: str, descr: str, shape: str, num_bytes: int
+) -> None:
+    body = npy_claiming(descr, shape, num_bytes)
+    detail = problem(client.post(path, content=body, headers=NPY), 400)
+    assert ".npy" in detail
+    assert len(detail) < 400
+
+
+def test_no_npy_header_is_the_services_fault(client: httpx.Client) -> None:
+    dice = random.Random(8)
+    kinds = ["'<f4'", "'>f8'", "'|u1'", "'<M8[s]'", "[('a', '<f4')]", "('<f4', (5,))", "'V'"]
+    shapes = ["(2, 5)", "()", "(10,)", "(0, 5)", "(1, 5, 0)", "(2, 0, 5)", f"(0, {2**62}, 2)"]
+    statuses = []
+    for number in range(200):
+        body = bytearray(
+            npy_claiming(dice.choice(kinds), dice.choice(shapes), dice.choice([0, 40]))
+        )
+        for _ in range(dice.choice([0, 1, 1, 2])):
+            # Behind the magic: its version, its length, its text.
+            body[dice.randrange(6, 60)] = dice.choice(b"0123456789()[]{},'<>|fuiSVUOT \0\xff")
+        answer = client.post(("/decode", "/encode")[number % 2], content=bytes(body), headers=NPY)
+        statuses.append(answer.status_code)
+    assert set(statuses) <= {200, 400, 422}
+    assert {400, 422} <= set(statuses)
 
 
 def test_python_objects_in_npy_are_not_unpickled(client: httpx.Client) -> None:
