@@ -58,7 +58,9 @@ def test_npy_in_gives_what_json_in_gives(client: httpx.Client) -> None:
         ([0] * 5, ["[5]", "[n, 5]"]),
         ([["x"] * 5], ["not a number"]),
         ([[None] * 5], ["not a number"]),
-        ([[1e39] + [0] * 4], ["latents[0]", "infinity"]),
+        ([[0] * 5, [0, 3e38] + [0] * 3], ["latents[1]", "3e+38", "from -1e+30 to 1e+30"]),
+        ([[-1.0000001e30] + [0] * 4], ["latents[0]", "-1.0000001e+30", "1e+30"]),
+        ([[1e39] + [0] * 4], ["latents[0]", "1e+39", "1e+30"]),
         ("text", ["latents"]),
     ],
 )
@@ -66,6 +68,32 @@ def test_bad_latents_are_named(client: httpx.Client, latents: object, words: lis
     detail = problem(client.post("/decode", json={"latents": latents}), 422)
     for word in words:
         assert word in detail, detail
+
+
+@pytest.mark.parametrize("number", [1e30, -1e30])
+def test_latents_up_to_the_bound_are_decoded(client: httpx.Client, number: float) -> None:
+    from_json = client.post("/decode?format=npy", json={"latents": [[number] * 5]})
+    rows = npy(np.full((1, 5), number, np.float32))
+    from_npy = client.post("/decode?format=npy", content=rows, headers=NPY)
+    assert np.isfinite(array(from_json)).all()
+    assert from_npy.content == from_json.content
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/interpolate", {"points": [{"seed": 1}, {"latent": [3e38] * 5}]}),
+        ("/locate", {"points": [{"latent": [3e38] * 5}]}),
+        ("/traverse", {"point": {"latent": [3e38] * 5}}),
+        ("/arithmetic", {"terms": [{"latent": [3e38] * 5}]}),
+        ("/map", {"point": {"latent": [3e38] * 5}}),
+    ],
+)
+def test_a_latent_beyond_the_bound_is_no_point(
+    client: httpx.Client, path: str, body: object
+) -> None:
+    detail = problem(client.post(path, json=body), 422)
+    assert "latent[0] holds 3e+38; numbers are to be from -1e+30 to 1e+30" in detail
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -87,6 +115,7 @@ def test_json_that_is_no_finite_number_is_refused(client: httpx.Client, number: 
         (npy(np.zeros((1, 4), np.float32)), 422, "[4]"),
         (npy(np.zeros((0, 5), np.float32)), 422, "n ≥ 1"),
         (npy(np.full((1, 5), np.nan, np.float32)), 422, "NaN"),
+        (npy(np.full((1, 5), 3e38, np.float32)), 422, "3e+38; numbers are to be from -1e+30"),
         (npy(np.array([["a"] * 5])), 422, "float32"),
         (npy(np.zeros((1, 5), np.complex64)), 422, "complex64"),
     ],
