@@ -63,10 +63,11 @@ def images_from_array(array: NDArray[Any], data_shape: tuple[int, ...]) -> Float
     if array.dtype == np.uint8:
         return rows_from_array(array, data_shape, "images") / np.float32(255)
     images = rows_from_array(array, data_shape, "images")
-    low, high = float(images.min()), float(images.max())
+    low, high = images.min(), images.max()
     if low < 0 or high > 1:
+        # As texts they have all the digits that tell them from 0 and 1.
         raise BadValue(
-            f"images hold values from {low:g} to {high:g}; floats are to be in [0, 1]: divide by "
+            f"images hold values from {low!s} to {high!s}; floats are to be in [0, 1]: divide by "
             "255, or send uint8"
         )
     return images

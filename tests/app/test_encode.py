@@ -179,6 +179,8 @@ def test_the_bad_one_of_several_images_is_named_by_number(client: httpx.Client) 
     [
         (GREY * 255, "divide by 255, or send uint8"),
         (GREY - 0.5, "floats are to be in [0, 1]"),
+        (np.full_like(GREY, 1.0000001), "from 1.0000001 to 1.0000001; floats are to be in [0, 1]"),
+        (np.full_like(GREY, -1e-9), "from -1e-09 to -1e-09; floats are to be in [0, 1]"),
         (np.full_like(GREY, np.nan), "NaN"),
         (GREY[0], "the shape is [1, 8, 8]"),
         (GREY[:, :, :4], "each has the shape [1, 4, 8]"),
