@@ -154,6 +154,14 @@ class TraverseRequest(Strict):
     )
     steps: int = Field(11, ge=2, description="images of one dimension")
 
+    @model_validator(mode="after")
+    def _named_or_strongest(self) -> Self:
+        if self.dimensions is not None and "strongest" in self.model_fields_set:
+            raise ValueError(
+                "dimensions names where to go, strongest says how many to choose: give one of them"
+            )
+        return self
+
 
 class Axes(Strict):
     """Two dimensions of the latent; the two that tell most about a row where they are absent."""
