@@ -51,6 +51,8 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     # Raised before there is a request; here so that the table is complete.
     errors.SettingsError: Problem(500, "Bad settings"),
 }
+# What does not validate, JSON that does not parse among it: pydantic's, and so no error of ours.
+INVALID = Problem(422, "Invalid request")
 
 
 class Told(NamedTuple):
@@ -127,7 +129,7 @@ def _validation_error(scope: Scope, error: RequestValidationError) -> Told:
     said = [f"{part['field']}: {part['message']}" for part in fields[:MOST_SAID]]
     if len(faults) > MOST_SAID:
         said.append(f"and {len(faults) - MOST_SAID} more")
-    return _told(scope, Problem(422, "Invalid request"), "; ".join(said), errors=fields)
+    return _told(scope, INVALID, "; ".join(said), errors=fields)
 
 
 def _field(part: dict[str, Any]) -> dict[str, str]:

@@ -79,7 +79,7 @@ async def read_data(exchange: Exchange) -> Floats:
 
 
 async def read_points(exchange: Exchange) -> list[ServicePoint]:
-    """The points of a body: JSON `{"points": [P, …]}`, or data as `/encode` takes them."""
+    """The points of a body: JSON `{"points": [P, …]}`, or other data as `/encode` takes."""
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
     question = parse_json(exchange, PointsRequest, await exchange.body())
