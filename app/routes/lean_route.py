@@ -32,7 +32,7 @@ JSON = "application/json"
 
 # A body of fewer bytes is read in milliseconds, whatever it holds.
 SMALL_BODY = 65_536
-# What a point, a term or a request may say beside numbers.
+# What a point, a term or a request may say beside numbers, each by its name.
 OTHER_VALUES = 16
 # Where there are more faults, to list them would take as long as a batch.
 MAX_FAULTS = 1_000
@@ -158,17 +158,17 @@ def parse_json(exchange: Exchange, model: type[M], body: bytes) -> M:
 def _check_size(body: bytes, limits: Limits, model: ServedModel) -> None:
     """Refuse what would keep everybody waiting while it is parsed.
 
-    A value of JSON follows a comma or an opening bracket, and these are counted at the speed of
-    memory; those in texts count as well, but there are few.
+    A value of JSON follows a comma or an opening bracket, a name stands before a colon, and these
+    are counted at the speed of memory; those in texts count as well, but there are few.
     """
-    found = sum(map(body.count, (b",", b"[", b"{")))
+    values, names = sum(map(body.count, (b",", b"[", b"{"))), body.count(b":")
     rows = max(limits.max_rows, limits.max_points)
-    most = rows * _values_of_a_row(model)
-    if found > most:
+    most_values, most_names = rows * _values_of_a_row(model), rows * OTHER_VALUES
+    if values > most_values or names > most_names:
         raise LimitExceeded(
-            f"the body holds {found} values; one request may have at most {most}, which is what "
-            f"{rows} rows of {model.id} come to: send fewer rows, in several requests, "
-            "or have the operator raise LATENTD_MAX_ROWS"
+            f"the body holds {values} values and {names} names; one request may have at most "
+            f"{most_values} and {most_names}, which is what {rows} rows of {model.id} come to: "
+            "send fewer rows, in several requests, or have the operator raise LATENTD_MAX_ROWS"
         )
 
 
