@@ -18,6 +18,11 @@ from app.request_record import request_id
 log = logging.getLogger("latentd")
 
 MEDIA_TYPE = "application/problem+json"
+# Of the faults of one request so many are listed, and of these so many told in `detail`.
+MOST_LISTED = 20
+MOST_SAID = 5
+# A name that was sent may be as long as a body.
+LONGEST_PLACE = 200
 HTTP_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -46,6 +51,8 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     # Raised before there is a request; here so that the table is complete.
     errors.SettingsError: Problem(500, "Bad settings"),
 }
+# What does not validate, JSON that does not parse among it: pydantic's, and so no error of ours.
+INVALID = Problem(422, "Invalid request")
 
 
 class Told(NamedTuple):
@@ -117,16 +124,20 @@ def _domain_error(scope: Scope, error: errors.LatentdError) -> Told:
 
 
 def _validation_error(scope: Scope, error: RequestValidationError) -> Told:
-    fields = [_field(part) for part in error.errors()]
-    detail = "; ".join(f"{part['field']}: {part['message']}" for part in fields[:5])
-    return _told(scope, Problem(422, "Invalid request"), detail, errors=fields)
+    faults = error.errors()
+    fields = [_field(part) for part in faults[:MOST_LISTED]]
+    said = [f"{part['field']}: {part['message']}" for part in fields[:MOST_SAID]]
+    if len(faults) > MOST_SAID:
+        said.append(f"and {len(faults) - MOST_SAID} more")
+    return _told(scope, INVALID, "; ".join(said), errors=fields)
 
 
 def _field(part: dict[str, Any]) -> dict[str, str]:
     """One field's fault. Short plain values are named; anything longer could be the body."""
     place, given = _place(part["loc"]), part.get("input")
     message = part["msg"].removeprefix("Value error, ")
-    if isinstance(given, bool | int | float) or (isinstance(given, str) and len(given) <= 40):
+    short = isinstance(given, str | float) or (isinstance(given, int) and abs(given) < 10**40)
+    if short and len(str(given)) <= 40:
         message = f"{given} given; {message}"
     if part["type"] == "extra_forbidden":
         part_of_request = "query" if part["loc"][0] == "query" else "body"
@@ -139,7 +150,8 @@ def _field(part: dict[str, Any]) -> dict[str, str]:
 
 def _place(location: Sequence[str | int]) -> str:
     """`("body", "points", 1, "seed")` as `points.1.seed`."""
-    return ".".join(str(part) for part in location[1:]) or str(location[0])
+    place = ".".join(str(part) for part in location[1:]) or str(location[0])
+    return place if len(place) <= LONGEST_PLACE else f"{place[:LONGEST_PLACE]}…"
 
 
 def _http_error(scope: Scope, error: HTTPException) -> Told:

@@ -21,7 +21,7 @@ class SettingsError(LatentdError):
 
 
 class BadBody(LatentdError):
-    """The body does not parse as what its media type says: an image, JSON, `.npy`, a form."""
+    """The body is not what its media type says: an image, `.npy`, a form. JSON is validated."""
 
 
 class BodyTooLarge(LatentdError):

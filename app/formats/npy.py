@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 from app.errors import BadBody
 from app.formats.answer import Head
 
+READERS = {
+    (1, 0): npy_format.read_array_header_1_0,
+    (2, 0): npy_format.read_array_header_2_0,
+}
+# A header is as long as its writer likes.
+MOST_CLAIMED = 200
+
 
 def header(head: Head) -> bytes:
     """What stands before the numbers of a float32 array [N, *row_shape]."""
@@ -29,20 +36,16 @@ def read(body: bytes) -> NDArray[np.generic]:
     file = BytesIO(body)
     try:
         version = npy_format.read_magic(file)
-        readers = {
-            (1, 0): npy_format.read_array_header_1_0,
-            (2, 0): npy_format.read_array_header_2_0,
-        }
-        shape, fortran_order, dtype = readers[version](file)
+        shape, fortran_order, dtype = READERS[version](file)
     except Exception:  # noqa: BLE001 - numpy parses the header as Python, and fails in its ways
         raise BadBody("the body is not a .npy file (of format 1.0 or 2.0)") from None
     if dtype.hasobject:
         raise BadBody("the .npy file holds Python objects; save numbers (float32 or uint8)")
+    claimed = f"the .npy file's header claims the shape {list(shape)} of {dtype}"[:MOST_CLAIMED]
     data = body[file.tell() :]
     if min(shape, default=0) < 0 or len(data) != prod(shape) * dtype.itemsize:
-        raise BadBody(
-            f"the .npy file's header claims the shape {list(shape)} of {dtype} and {len(data)} "
-            "bytes follow: it was cut off or is not whole"
-        )
-    flat = np.frombuffer(data, dtype)
-    return flat.reshape(shape, order="F" if fortran_order else "C")
+        raise BadBody(f"{claimed} and {len(data)} bytes follow: it was cut off or is not whole")
+    try:
+        return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    except Exception:  # noqa: BLE001 - a header may claim what there is no array of
+        raise BadBody(f"{claimed}, which is no array of numbers: save float32 or uint8") from None

@@ -2,12 +2,16 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from math import inf
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from app.arrays import Floats
 from app.errors import BadBody, BadValue
@@ -17,12 +21,14 @@ from app.routes.exchange import Exchange
 from app.routes.lean_route import JSON, media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
-from app.service import DataPoint, LatentPoint, SeedPoint
+from app.service import DataPoint, LatentPoint, Limits, SeedPoint
 from app.service import Point as ServicePoint
 from app.worker_threads import offload
 
 NPY = ("application/x-npy", "application/npy", "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp")
+# What a page sends with its files; none of it is read.
+MAX_FIELDS = 16
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -48,7 +54,9 @@ async def read_latents(exchange: Exchange) -> Floats:
     if media_type in NPY:
         return rows_from_array(npy.read(body), shape, "latents")
     if media_type == JSON:
-        return rows_from_lists(parse_json(DecodeRequest, body).latents, shape, "latents")
+        latents = parse_json(exchange, DecodeRequest, body).latents
+        exchange.service.limits.check("max_rows", len(latents), "rows")
+        return rows_from_lists(latents, shape, "latents")
     raise unsupported(media_type, JSON, NPY[0])
 
 
@@ -63,7 +71,7 @@ async def read_data(exchange: Exchange) -> Floats:
     if media_type in NPY:
         return _rows_from_npy(exchange, body)
     if media_type == JSON:
-        request = parse_json(EncodeRequest, body)
+        request = parse_json(exchange, EncodeRequest, body)
         if request.images is not None:
             return await _read_files(exchange, _decode_base64(request.images))
         return _rows_of_numbers(exchange, request.rows or [])
@@ -71,11 +79,10 @@ async def read_data(exchange: Exchange) -> Floats:
 
 
 async def read_points(exchange: Exchange) -> list[ServicePoint]:
-    """The points of a body: JSON `{"points": [P, …]}`, or data as `/encode` takes them."""
+    """The points of a body: JSON `{"points": [P, …]}`, or other data as `/encode` takes."""
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
-    question = parse_json(PointsRequest, await exchange.body())
-    exchange.service.limits.check("max_rows", len(question.points), "points")
+    question = parse_json(exchange, PointsRequest, await exchange.body())
     return [await read_point(exchange, point) for point in question.points]
 
 
@@ -102,13 +109,46 @@ async def read_mask(exchange: Exchange, mask: str) -> Floats:
     return hidden
 
 
+class _Form(MultiPartParser):
+    """Starlette's reader, which also counts images and knows whether the form came to its end."""
+
+    def __init__(
+        self, request: Request, stream: AsyncGenerator[bytes, None], limits: Limits
+    ) -> None:
+        super().__init__(request.headers, stream, max_files=inf, max_fields=MAX_FIELDS)
+        self._limits = limits
+        self.ended = False
+
+    def on_part_begin(self) -> None:
+        """Refuse by their number what need not be read for that; raises LimitExceeded."""
+        self._limits.check("max_rows", len(self.items) - MAX_FIELDS, "images")
+        super().on_part_begin()
+
+    def on_end(self) -> None:
+        """The closing boundary, which anything may follow (RFC 2046, section 5.1.1)."""
+        self.ended = True
+
+
 async def _form_files(exchange: Exchange) -> list[bytes]:
-    limit = exchange.settings.max_rows
-    async with exchange.request.form(max_files=limit, max_fields=16) as form:
+    request = exchange.request
+    async with aclosing(request.stream()) as stream:
+        reader = _Form(request, stream, exchange.service.limits)
+        try:
+            form = await reader.parse()
+        except MultiPartException as error:
+            raise BadBody(
+                f"the form cannot be read ({error.message.rstrip('.')}): send multipart/form-data "
+                "with its boundary in the header, each image a file in a field called images"
+            ) from None
+    try:
+        if not reader.ended:
+            raise BadBody("the form was cut off, its closing boundary is missing: send it whole")
         files = [part for part in form.getlist("images") if isinstance(part, UploadFile)]
         if not files:
             raise BadBody("the form has no file in a field called images")
         return [await file.read() for file in files]
+    finally:
+        await form.close()
 
 
 async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
@@ -137,6 +177,7 @@ def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
         raise BadValue(
             f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
         )
+    exchange.service.limits.check("max_rows", len(rows), "rows")
     return rows_from_lists(rows, data.shape, "rows")
 
 

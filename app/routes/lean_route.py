@@ -8,6 +8,7 @@ the very same models itself, which costs a tenth of what FastAPI's general way d
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
+from math import prod
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
@@ -16,18 +17,25 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope
 
-from app.errors import UnsupportedBody
+from app.errors import LimitExceeded, UnsupportedBody
 from app.memory import Memory
 from app.routes.exchange import Exchange
 from app.routes.reply import Reply
+from app.service import Limits, ServedModel
 
 M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
+
+# A body of fewer bytes is read in milliseconds, whatever it holds.
+SMALL_BODY = 65_536
+# What a point, a term or a request may say beside numbers, each by its name.
+OTHER_VALUES = 16
+# Where there are more faults, to list them would take as long as a batch.
+MAX_FAULTS = 1_000
 
 
 class LeanRoute(APIRoute):
@@ -78,7 +86,7 @@ class LeanRoute(APIRoute):
         media_type = media_type_of(exchange)
         if media_type != JSON:
             raise unsupported(media_type, JSON)
-        return parse_json(model, body)
+        return parse_json(exchange, model, body)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The same for requests that come by FastAPI's own routing, below a mount for one."""
@@ -116,7 +124,7 @@ def parse_query(model: type[M], query: bytes) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _fault("query", error.errors()) from None
+        raise _fault("query", error) from None
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -133,16 +141,55 @@ def _several(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, field in fields if get_origin(field.annotation) is tuple)
 
 
-def parse_json(model: type[M], body: bytes) -> M:
-    """JSON as `model`; its faults are answered as FastAPI answers those of any other body."""
+def parse_json(exchange: Exchange, model: type[M], body: bytes) -> M:
+    """JSON as `model`; its faults are answered as FastAPI answers those of any other body.
+
+    Raises LimitExceeded for what holds more than one request may, before it is validated.
+    """
+    limits = exchange.service.limits
+    if len(body) > SMALL_BODY:
+        _check_size(body, limits, exchange.model)
     try:
-        return model.model_validate_json(body)
+        return model.model_validate_json(body, context=limits)
     except ValidationError as error:
-        raise _fault("body", error.errors()) from None
+        raise _fault("body", error) from None
 
 
-def _fault(place: str, errors: list[ErrorDetails]) -> RequestValidationError:
-    return RequestValidationError([{**fault, "loc": (place, *fault["loc"])} for fault in errors])
+def _check_size(body: bytes, limits: Limits, model: ServedModel) -> None:
+    """Refuse what would keep everybody waiting while it is parsed.
+
+    A value of JSON follows a comma or an opening bracket, a name stands before a colon, and these
+    are counted at the speed of memory; those in texts count as well, but there are few.
+    """
+    values, names = sum(map(body.count, (b",", b"[", b"{"))), body.count(b":")
+    rows = max(limits.max_rows, limits.max_points)
+    most_values, most_names = rows * _values_of_a_row(model), rows * OTHER_VALUES
+    if values > most_values or names > most_names:
+        raise LimitExceeded(
+            f"the body holds {values} values and {names} names; one request may have at most "
+            f"{most_values} and {most_names}, which is what {rows} rows of {model.id} come to: "
+            "send fewer rows, in several requests, or have the operator raise LATENTD_MAX_ROWS"
+        )
+
+
+def _values_of_a_row(model: ServedModel) -> int:
+    """How many values one row comes to at most: a latent in each list of an answer of `/encode`,
+    which `/decode` takes whole, or a row of numbers.
+    """
+    latent, data = model.manifest.latent_shape, model.manifest.data
+    numbers = 3 * len(latent) * prod(latent)
+    if data.kind != "image":
+        numbers = max(numbers, prod(data.shape))
+    return numbers + OTHER_VALUES
+
+
+def _fault(place: str, error: ValidationError) -> RequestValidationError:
+    count = error.error_count()
+    if count > MAX_FAULTS:
+        message = f"{count} faults, too many to list; what the endpoint takes is listed at /docs"
+        return RequestValidationError([{"type": "too_many", "loc": (place,), "msg": message}])
+    faults = error.errors(include_url=False, include_context=False)
+    return RequestValidationError([{**fault, "loc": (place, *fault["loc"])} for fault in faults])
 
 
 def media_type_of(exchange: Exchange) -> str:

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from app.arrays import Floats
 from app.errors import BadValue
 
-# Below the square of the largest float32, and, summed up in float32, still finite.
+# Of numbers beyond it a model's sums are no float32 any more; latents of samples are some units.
+MOST = np.float32(1e30)
+# Below the square of the largest float32, and, summed up in float32, still finite: no number in it
+# is beyond MOST.
 SAFE_SQUARE = 1e38
 
 
@@ -25,9 +28,9 @@ def rows_from_lists(values: Sequence[Any], row_shape: tuple[int, ...], what: str
 
 
 def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) -> Floats:
-    """An array [n, *row_shape] of finite numbers as float32. Raises BadValue."""
+    """An array [n, *row_shape] of numbers within ±1e30 as float32. Raises BadValue."""
     if array.dtype.kind not in "iuf":
-        raise BadValue(f"{what} are of type {array.dtype}; send float32")
+        raise BadValue(f"{what} are of type {str(array.dtype)[:80]}; send float32")
     if array.ndim != 1 + len(row_shape) or not len(array):
         raise BadValue(
             f"{what}: the shape is {_words(array.shape)}; the model takes [n, "
@@ -38,15 +41,20 @@ def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) 
             f"{what}: each has the shape {_words(array.shape[1:])}; the model takes "
             f"{_words(row_shape)}"
         )
-    # One product tells whether every number is finite and fits into a float32; where it does not
-    # say so, each is looked at.
+    # One product tells whether every number is finite and within bounds; where it does not say so,
+    # each is looked at.
     if abs(float(np.vdot(array, array))) < SAFE_SQUARE and array.dtype.kind == "f":
         return array.astype(np.float32, order="C")
     with np.errstate(over="ignore"):
         rows: Floats = array.astype(np.float32, order="C")
-    if not np.isfinite(rows).all():
-        row = int(np.argwhere(~np.isfinite(rows))[0][0])
-        raise BadValue(f"{what}[{row}] holds NaN or infinity, or more than a float32 can hold")
+    beyond = ~(abs(rows) <= MOST)
+    if beyond.any():
+        place = tuple(np.argwhere(beyond)[0])
+        value = array[place]
+        given = str(value) if np.isfinite(value) else "NaN or infinity"
+        raise BadValue(
+            f"{what}[{place[0]}] holds {given}; numbers are to be from -{MOST:g} to {MOST:g}"
+        )
     return rows
 
 
@@ -55,10 +63,11 @@ def images_from_array(array: NDArray[Any], data_shape: tuple[int, ...]) -> Float
     if array.dtype == np.uint8:
         return rows_from_array(array, data_shape, "images") / np.float32(255)
     images = rows_from_array(array, data_shape, "images")
-    low, high = float(images.min()), float(images.max())
+    low, high = images.min(), images.max()
     if low < 0 or high > 1:
+        # As texts they have all the digits that tell them from 0 and 1.
         raise BadValue(
-            f"images hold values from {low:g} to {high:g}; floats are to be in [0, 1]: divide by "
+            f"images hold values from {low!s} to {high!s}; floats are to be in [0, 1]: divide by "
             "255, or send uint8"
         )
     return images

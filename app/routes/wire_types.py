@@ -1,20 +1,19 @@
 """What the endpoints take, as types: the one declaration that validates and documents them.
 
-Bounds that an operator sets (rows, steps, pixels) are not here: the service checks them. A latent
-or a row is `list[Any]` because pydantic would spend longer on a thousand floats than the model
-does; `numbers` checks them as an array.
+Bounds that an operator sets (rows, steps, pixels) are not here: the service checks them, but for
+the lengths of lists of models. A latent or a row is `list[Any]` because pydantic would spend longer
+on a thousand floats than the model does; `numbers` checks them as an array.
 """
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.formats import FORMATS
 from app.layout import STILL
 from app.operations.interpolate import Spacing
 from app.paths import EASINGS, METHODS
+from app.routes.constraints import at_most, one_of
 
 # JSON's numbers are exact up to here in every client, and a signed 64-bit column holds it.
 MAX_SEED = 2**53 - 1
@@ -35,21 +34,8 @@ FormatName = Annotated[
         json_schema_extra={"enum": [*FORMATS]},
     ),
 ]
-
-
-def _one_of(what: str, names: Collection[str]) -> tuple[AfterValidator, FieldInfo]:
-    """A name in a registry, to be listed where another is given."""
-
-    def check(name: str) -> str:
-        if name not in names:
-            raise ValueError(f"the {what} are {', '.join(names)}")
-        return name
-
-    return AfterValidator(check), Field(json_schema_extra={"enum": [*names]})
-
-
-MethodName = Annotated[str, *_one_of("methods", METHODS)]
-EasingName = Annotated[str, *_one_of("easings", EASINGS)]
+MethodName = Annotated[str, *one_of("methods", METHODS)]
+EasingName = Annotated[str, *one_of("easings", EASINGS)]
 Dimension = Annotated[int, Field(ge=0, description="a number of the latent, counted from 0")]
 
 
@@ -145,7 +131,7 @@ class Way(Strict):
 class InterpolateRequest(Way):
     """A way through two or more points."""
 
-    points: list[Point] = Field(min_length=2)
+    points: Annotated[list[Point], Field(min_length=2), *at_most("max_points", "points")]
 
 
 class InterpolateQuery(Form, Way):
@@ -160,11 +146,21 @@ class TraverseRequest(Strict):
     """A point, and the dimensions along which to leave it."""
 
     point: Point
-    dimensions: list[Dimension] | None = Field(None, min_length=1)
+    dimensions: Annotated[
+        list[Dimension] | None, Field(min_length=1), *at_most("max_rows", "dimensions")
+    ] = None
     strongest: int = Field(
         8, ge=1, description="where no dimensions are named: so many that tell most about a row"
     )
     steps: int = Field(11, ge=2, description="images of one dimension")
+
+    @model_validator(mode="after")
+    def _named_or_strongest(self) -> Self:
+        if self.dimensions is not None and "strongest" in self.model_fields_set:
+            raise ValueError(
+                "dimensions names where to go, strongest says how many to choose: give one of them"
+            )
+        return self
 
 
 class Axes(Strict):
@@ -213,7 +209,7 @@ class Term(Point):
 class ArithmeticRequest(Strict):
     """A sum of points and directions."""
 
-    terms: list[Term] = Field(min_length=1)
+    terms: Annotated[list[Term], Field(min_length=1), *at_most("max_points", "terms")]
 
 
 class RestoreRequest(Strict):
@@ -243,7 +239,7 @@ class ReconstructQuery(Form):
 class NeighboursRequest(Strict):
     """Points, and how many training rows to find for each."""
 
-    points: list[Point] = Field(min_length=1)
+    points: Annotated[list[Point], Field(min_length=1), *at_most("max_points", "points")]
     count: int = Field(8, ge=1, description="training rows for each point")
 
 
@@ -269,7 +265,7 @@ class CompressQuery(Strict):
 class PointsRequest(Strict):
     """Several points."""
 
-    points: list[Point] = Field(min_length=1)
+    points: Annotated[list[Point], Field(min_length=1), *at_most("max_rows", "points")]
 
 
 class DecodeRequest(Strict):
@@ -284,7 +280,7 @@ class DecodeRequest(Strict):
 class EncodeRequest(Strict):
     """Images as base64, or rows of a vector model."""
 
-    images: list[str] | None = Field(None, min_length=1)
+    images: Annotated[list[str] | None, Field(min_length=1), *at_most("max_rows", "images")] = None
     rows: list[Any] | None = Field(None, min_length=1)
 
     @model_validator(mode="after")

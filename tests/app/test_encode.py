@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.app.conftest import problem
+from tests.app.processes import service
 from tests.factories import eager
 
 Floats = NDArray[np.float32]
@@ -177,6 +179,8 @@ def test_the_bad_one_of_several_images_is_named_by_number(client: httpx.Client) 
     [
         (GREY * 255, "divide by 255, or send uint8"),
         (GREY - 0.5, "floats are to be in [0, 1]"),
+        (np.full_like(GREY, 1.0000001), "from 1.0000001 to 1.0000001; floats are to be in [0, 1]"),
+        (np.full_like(GREY, -1e-9), "from -1e-09 to -1e-09; floats are to be in [0, 1]"),
         (np.full_like(GREY, np.nan), "NaN"),
         (GREY[0], "the shape is [1, 8, 8]"),
         (GREY[:, :, :4], "each has the shape [1, 4, 8]"),
@@ -212,6 +216,74 @@ def test_images_for_a_vector_model_are_refused(client: httpx.Client) -> None:
 def test_a_form_without_images_says_which_field_it_misses(client: httpx.Client) -> None:
     answer = client.post("/encode", files=[("picture", ("a.png", file(PIXELS), "image/png"))])
     assert "field called images" in problem(answer, 400)
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    """A form with the boundary `b`: of each part what follows `form-data`, and its data."""
+    lines = (
+        b"--b\r\nContent-Disposition: form-data%s\r\n\r\n%s\r\n" % (name.encode(), data)
+        for name, data in parts
+    )
+    return b"".join(lines) + b"--b--\r\n"
+
+
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+IMAGE = ('; name="images"; filename="a.png"', file(PIXELS))
+FIELD = ('; name="note"', b"x")
+
+
+@pytest.mark.parametrize("path", ["/encode", "/reconstruct"])
+def test_no_part_of_a_form_that_was_cut_off_is_answered(client: httpx.Client, path: str) -> None:
+    whole = form(IMAGE, IMAGE, IMAGE)
+    assert client.post(path, content=whole, headers=FORM).status_code == 200
+    # What a client may leave out, or add behind.
+    for body in (whole[:-2], whole + b"an epilogue", b"\r\n" + whole):
+        assert client.post(path, content=body, headers=FORM).status_code == 200
+    third = whole.rindex(IMAGE[1])
+    for length in (len(whole) - 3, len(whole) - 4, len(whole) - 7, third + 40, third - 5, 5, 0):
+        detail = problem(client.post(path, content=whole[:length], headers=FORM), 400)
+        assert "the form was cut off" in detail
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "words"),
+    [
+        ("multipart/form-data", form(IMAGE), "Missing boundary"),
+        ("multipart/form-data; boundary=" + "b" * 1000, form(IMAGE), "Invalid multipart"),
+        (FORM["Content-Type"], b"nothing of the kind", "Invalid multipart"),
+        (FORM["Content-Type"], form(("", b"x")), 'field "name" must be provided'),
+        (FORM["Content-Type"], form(*[FIELD] * 17), "Too many fields"),
+        (FORM["Content-Type"], form(('; name="images"', bytes(2_000_000))), "maximum size"),
+        (FORM["Content-Type"], form(FIELD), "no file in a field called images"),
+    ],
+)
+def test_a_form_that_cannot_be_read_says_how_to_send_one(
+    client: httpx.Client, content_type: str, body: bytes, words: str
+) -> None:
+    answer = client.post("/encode", content=body, headers={"Content-Type": content_type})
+    detail = problem(answer, 400)
+    assert words in detail
+    assert "field called images" in detail
+    assert answer.json()["type"] == "urn:latentd:problem:unreadable-body"
+
+
+def test_more_files_than_the_limit_are_refused(client: httpx.Client) -> None:
+    tiny = ('; name="images"; filename=""', b"")
+    for count in (4097, 4100, 9000):
+        answer = client.post("/encode", content=form(*[tiny] * count), headers=FORM)
+        assert "at most 4096" in problem(answer, 422)
+        assert "LATENTD_MAX_ROWS" in problem(answer, 422)
+
+
+def test_a_form_that_cannot_be_read_is_no_error_in_the_log(small_store: Path) -> None:
+    with service(small_store, models="grey@1") as running:
+        for body in (form(("", b"x")), b"nothing of the kind", form(IMAGE)[:-4]):
+            answer = httpx.post(running.url + "/encode", content=body, headers=FORM)
+            problem(answer, 400)
+        running.process.terminate()
+        assert running.end() == 0
+        assert "ERROR" not in running.log
+        assert "Traceback" not in running.log
 
 
 def test_a_missing_media_type_says_how_to_set_it(client: httpx.Client) -> None:

@@ -97,13 +97,22 @@ def test_a_traversal_changes_one_number_at_a_time(client: httpx.Client) -> None:
     assert np.allclose(array(answer), wanted, atol=1e-5)
 
 
+def test_dimensions_are_named_or_chosen(client: httpx.Client) -> None:
+    path, body = "/models/rows/traverse", {"point": {"seed": 5}, "strongest": 2, "steps": 4}
+    named = client.post(path, json=body | {"dimensions": [1]})
+    assert "give one of them" in problem(named, 422)
+    chosen = client.post(path, json=body | {"dimensions": None})
+    assert chosen.headers["X-Latentd-Dimensions"] == "0"
+
+
 def test_the_strongest_dimensions_are_found(client: httpx.Client) -> None:
     body = {"point": {"seed": 5}, "strongest": 9, "steps": 4}
     answer = client.post("/models/rows/traverse?format=npy", json=body)
     # With its random weights, the other number tells too little about a row.
     assert answer.headers["X-Latentd-Dimensions"] == "0"
     assert array(answer).shape == (4, 6)
-    named = client.post("/models/rows/traverse?format=npy", json=body | {"dimensions": [0]})
+    body = {"point": {"seed": 5}, "dimensions": [0], "steps": 4}
+    named = client.post("/models/rows/traverse?format=npy", json=body)
     assert named.content == answer.content
     assert client.get("/models/rows/map?x=1&steps=3").headers["X-Latentd-Dimensions"] == "1, 0"
 

@@ -148,6 +148,7 @@ MAY_IMPORT = {
 # What the endpoints share; an endpoint imports these and no other endpoint.
 SHARED_BY_ROUTES = {
     "bodies",
+    "constraints",
     "exchange",
     "lean_route",
     "look",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fastapi.openapi.utils import get_openapi
 
-from app.error_responses import PROBLEMS, problem_type
+from app.error_responses import INVALID, PROBLEMS, problem_type
 from app.formats import FORMATS
-from app.main import create_app
+from app.main import EXPOSED, create_app
 from app.metrics import Metrics
 from app.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT
@@ -77,8 +77,14 @@ def test_every_format_is_documented_with_its_media_type() -> None:
 
 
 def test_every_problem_is_documented() -> None:
-    in_code = {problem_type(problem) for problem in PROBLEMS.values()}
+    in_code = {problem_type(problem) for problem in (*PROBLEMS.values(), INVALID)}
     assert not gaps(in_code, set(rows("http.md", r"urn:latentd:problem:[a-z-]+")))
+
+
+def test_every_header_that_other_origins_may_read_is_documented() -> None:
+    page = (DOCS / "frontend.md").read_text()
+    listed = page.partition("- Pages may read the headers ")[2].partition(".\n")[0]
+    assert not gaps(set(EXPOSED), set(re.findall("`(.+?)`", listed)))
 
 
 @pytest.mark.parametrize("page", [*sorted(DOCS.glob("*.md")), ROOT / "README.md"], ids=str)
