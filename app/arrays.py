@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 # Latents, noise, data: [N, *shape].
 Floats: TypeAlias = NDArray[np.float32]
 FLOAT_BYTES = 4
+# Of numbers beyond it a model's sums are no float32 any more; latents of samples are some units.
+LARGEST: Final = 1e30
 # What sums and codes need more digits for.
 Doubles: TypeAlias = NDArray[np.float64]
 # Images as pictures have them, 0 … 255: [N, H, W, C], or one [H, W, C].

@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="the same of samples in a form that is streamed"
     )
     max_steps: int = Field(1024, ge=2, description="most frames of one interpolation")
-    max_points: int = Field(64, ge=2, description="most points of one interpolation")
+    max_points: int = Field(64, ge=2, description="most points of a walk, or terms of a sum")
     max_draws: int = Field(
         16384, ge=1, description="most posterior draws of one score: rows times k"
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.arrays import Floats, Rows
+from app.arrays import LARGEST, Floats, Rows
 from app.errors import BadValue
 from app.service import LatentPoint, LatentService, Point, ServedModel, Ticket
 
@@ -33,7 +33,12 @@ async def add(
     ]
     latents = await service.locate(model, points, ticket)
     weights = np.array([term.weight for term in terms], np.float32)
-    z = np.tensordot(weights, latents, axes=1)[None]
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = np.tensordot(weights, latents, axes=1)[None]
+    if not (np.abs(z) <= LARGEST).all():
+        raise BadValue(
+            f"the sum has numbers beyond ±{LARGEST:g}, and no latent has: give smaller weights"
+        )
     return await service.decode(model, z, ticket, levels=levels)
 
 

@@ -21,7 +21,6 @@ async def post_arithmetic(
     exchange: Asked, form: Annotated[Form, Query()], question: ArithmeticRequest
 ) -> Reply:
     """The image at Σ weight · point. Directions are those that `GET /models/{model}` lists."""
-    exchange.service.limits.check("max_points", len(question.terms), "terms")
     terms = [
         Term(
             await read_point(exchange, term) if term.direction is None else term.direction,

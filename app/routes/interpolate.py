@@ -30,7 +30,6 @@ async def post_interpolate(
     exchange: Asked, form: Annotated[Form, Query()], question: InterpolateRequest
 ) -> Reply:
     """Each point is a seed, a latent or an image (of which the posterior's mean is taken)."""
-    exchange.service.limits.check("max_points", len(question.points), "points")
     points = [await read_point(exchange, point) for point in question.points]
     return await _answer(exchange, question, points, form, None)
 

@@ -23,7 +23,6 @@ async def post_neighbours(
     """A line of training rows for each point, the nearest first; `X-Latentd-Neighbours` has the
     places and distances of all of them, `place:distance`.
     """
-    exchange.service.limits.check("max_points", len(question.points), "points")
     points = [await read_point(exchange, point) for point in question.points]
     count = question.count
     found = await neighbours(exchange.service, exchange.model, points, count, exchange.ticket)

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Floats
+from app.arrays import LARGEST, Floats
 from app.errors import BadValue
 
-# Of numbers beyond it a model's sums are no float32 any more; latents of samples are some units.
-MOST = np.float32(1e30)
 # Below the square of the largest float32, and, summed up in float32, still finite: no number in it
-# is beyond MOST.
+# is beyond LARGEST.
 SAFE_SQUARE = 1e38
 
 
@@ -47,13 +45,13 @@ def rows_from_array(array: NDArray[Any], row_shape: tuple[int, ...], what: str) 
         return array.astype(np.float32, order="C")
     with np.errstate(over="ignore"):
         rows: Floats = array.astype(np.float32, order="C")
-    beyond = ~(abs(rows) <= MOST)
+    beyond = ~(abs(rows) <= LARGEST)
     if beyond.any():
         place = tuple(np.argwhere(beyond)[0])
         value = array[place]
         given = str(value) if np.isfinite(value) else "NaN or infinity"
         raise BadValue(
-            f"{what}[{place[0]}] holds {given}; numbers are to be from -{MOST:g} to {MOST:g}"
+            f"{what}[{place[0]}] holds {given}; numbers are to be from -{LARGEST:g} to {LARGEST:g}"
         )
     return rows
 

@@ -116,7 +116,7 @@ class Point(Strict):
 class Way(Strict):
     """How to go through the points."""
 
-    steps: int = Field(16, ge=2, description="number of frames, the points included")
+    steps: int = Field(16, ge=2, description="number of frames, the ends included")
     method: MethodName = Field("slerp", description="along the sphere, or straight")
     easing: EasingName = Field("linear", description="slow at the start, at the end, at both")
     spacing: Spacing = Field(
