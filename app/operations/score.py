@@ -1,13 +1,14 @@
 """How likely a model finds rows, and how that compares with the rows that it learned from."""
 
 from functools import partial
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app import latent_math
-from app.arrays import Doubles, Floats
+from app.arrays import FLOAT_BYTES, Doubles, Floats
 from app.errors import LimitExceeded
 from app.service import LatentService, Posterior, ServedModel, Ticket
 from app.worker_threads import offload
@@ -49,15 +50,18 @@ async def score(
         x = latent_math.binarize(x, seed)
     posterior = await service.encode(model, x, ticket)
     shape = (k, *model.manifest.latent_shape)
-    noise = await offload(lambda: latent_math.row_noise(seed, len(x), shape))
-    most = max(1, min(service.limits.max_rows, NUMBERS // (x[0].size + noise[0, 0].size)))
+    num_bytes = FLOAT_BYTES * len(x) * prod(shape)
+    noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes)
+    numbers = x[0].size + noise[0, 0].size  # of a pair
+    most = max(1, min(service.limits.max_rows, NUMBERS // numbers))
     densities = []
     for start in range(0, draws, most):
         part = np.arange(start, min(start + most, draws))
-        pairs = await offload(partial(_pairs, x, posterior, noise, part))
+        work = partial(_pairs, x, posterior, noise, part)
+        pairs = await offload(work, FLOAT_BYTES * len(part) * numbers)
         densities.append(await service.densities(model, pairs, ticket))
     found = np.concatenate(densities).reshape(len(x), k, 2).astype(np.float64)
-    return await offload(partial(_scores, model, posterior, noise, found))
+    return await offload(partial(_scores, model, posterior, noise, found), num_bytes)
 
 
 def _pairs(x: Floats, posterior: Posterior, noise: Floats, part: NDArray[np.intp]) -> Floats:
