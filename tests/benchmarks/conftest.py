@@ -19,6 +19,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def bundled() -> Iterator[str]:
+    """Where the smaller of the bundled models answers."""
+    with running(models="mnist@1") as client:
+        yield str(client.base_url)
+
+
 @pytest.fixture
 def address(service: httpx.Client) -> tuple[str, int]:
     parts = urlsplit(str(service.base_url))

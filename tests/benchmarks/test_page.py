@@ -7,18 +7,16 @@ import pytest
 
 from benchmarks import page
 from benchmarks.__main__ import main
-from tests.serving import running
 
 
 def test_the_page_is_seen_and_played(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    bundled: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not any(map(shutil.which, page.CHROMIUM)):
         pytest.skip(f"needs a browser: none of {', '.join(page.CHROMIUM)} is on the PATH")
     monkeypatch.setattr(page, "LOADS", 1)
     monkeypatch.setattr(page, "PLAYED", 1.0)
-    with running(models="mnist@3") as client:
-        assert main(["page", f"--url={client.base_url}"]) == 0
+    assert main(["page", f"--url={bundled}"]) == 0
     said = capsys.readouterr().out
     (milliseconds,) = re.findall(r"([\d.]+) ms  ≤", said)
     (frames,) = re.findall(r"([\d.]+) / s  ≥", said)

@@ -9,17 +9,15 @@ from PIL import Image
 
 from benchmarks.__main__ import main
 from tests.benchmarks.test_training_speed import squares
-from tests.serving import running
 
 __all__ = ["squares"]
 
 
 def test_both_answers_are_measured_and_drawn(
-    squares: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    squares: Path, bundled: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with running(models="mnist") as client:
-        words = [f"--data={squares}", f"--url={client.base_url}", "--count=2"]
-        assert main(["restoration", *words, f"--image={tmp_path / 'seen.png'}"]) == 0
+    words = [f"--data={squares}", f"--url={bundled}", "--count=2"]
+    assert main(["restoration", *words, f"--image={tmp_path / 'seen.png'}"]) == 0
     errors = [float(word) for word in re.findall(r" (0\.\d{4}) ", capsys.readouterr().out)]
     assert len(errors) >= 4
     assert all(0 < error < 1 for error in errors)

@@ -37,6 +37,10 @@ SMALL = {
 }
 
 
+# Seconds of load each, which say little in so few of them.
+TIMED = ("overload", "fairness", "half", "soak", "device")
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("trials") / "store"
@@ -50,7 +54,10 @@ def test_every_trial_is_tried() -> None:
     assert SMALL.keys() == TRIALS.keys()
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in TIMED)) for name in SMALL],
+)
 def test_a_trial_passes(
     name: str, store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

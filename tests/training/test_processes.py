@@ -98,6 +98,7 @@ with joined() as team:
 """
 
 
+@pytest.mark.slow
 def test_a_step_that_is_no_number_for_one_is_skipped_by_all(tmp_path: Path) -> None:
     (tmp_path / "poison.py").write_text(POISON)
     ended = torchrun(tmp_path, "poison.py")

@@ -182,7 +182,7 @@ def test_a_run_killed_at_any_moment_ends_with_the_weights_of_one_that_was_not(
     given = [*SMALL, "epochs=40", "evaluate_every=10", "averaging=0.9", "schedule=one_cycle"]
     run("digits", [*given, f"out={tmp_path / 'straight'}"])
     state, moments = tmp_path / "killed/state.pt", random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         resume = ["resume=true"] if state.exists() else []
         before = state.stat().st_mtime_ns if resume else 0
         process = subprocess.Popen(
