@@ -37,7 +37,7 @@ def slerp(start: Doubles, end: Doubles, part: Doubles) -> Doubles:
     a, b = _direction(start, end), _direction(end, start)
     cosine = (a * b).sum(1, keepdims=True)
     across = b - cosine * a
-    sine = np.linalg.norm(across, axis=1, keepdims=True)
+    sine = _norm(across)
     across = np.where(sine > NO_ARC, _unit(across), _aside(a))
     angle = part * np.arctan2(sine, cosine)
     norm = linear(_norm(start), _norm(end), part)

@@ -38,9 +38,14 @@ OWN_BYTES = """() => performance.getEntriesByType("resource")
   .reduce((sum, entry) => sum + entry.decodedBodySize, 0)"""
 
 
+def chromium() -> str | None:
+    """Where this machine's own browser is, if it has one."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 def goals(url: str) -> list[Goal]:
     """Of a running service, in the machine's own Chromium; LookupError where there is none."""
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    path = chromium()
     if path is None:
         raise LookupError(f"none of {', '.join(CHROMIUM)} is on the PATH")
     with sync_playwright() as playwright:

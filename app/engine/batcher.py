@@ -73,16 +73,16 @@ class Batcher:
 
         float32 [n, …], or with `levels`, which an operation that gives images has, uint8
         [n, H, W, C]. Cancelling the call drops the rows that the device has not yet been given.
-        Raises Overloaded at the door, DeadlinePassed where the ticket expires in the queue,
+        Raises Overloaded at the door, DeadlinePassed where the ticket expires before its turn,
         DeviceFailed if this request's own rows cannot be run, NotFinite if they give no numbers,
         DeviceLost if nothing can be run any more.
         """
-        if ticket.expires <= time.monotonic():
-            self._dropped.labels("deadline").inc()
-            raise ticket.passed()
         num_bytes = len(rows) * operation.row_bytes
         future: asyncio.Future[Rows] = self._loop.create_future()
         entry = Entry(rows, num_bytes, ticket, future, levels=levels)
+        if ticket.expires <= entry.arrived:
+            self._dropped.labels("deadline").inc()
+            raise ticket.passed()
         with self._lock:
             if self._lost is not None:
                 raise DeviceLost(self._lost)

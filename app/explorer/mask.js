@@ -1,11 +1,9 @@
 // A mask painted upon a picture, pixel by pixel of the model's. Knows neither the state nor the
 // service.
 
-import { el } from "./elements.js";
-import { makePen } from "./pad.js";
+import { makePen, makeSurface } from "./pad.js";
 import { asCanvas } from "./pictures.js";
 
-const WIDTH = 504;
 const HALF = 128;
 const COVER = [224, 122, 60]; // neither black nor white, whatever the picture is
 
@@ -16,14 +14,8 @@ export function makeMask(model, brush, changed) {
   let picture = null;
   let last = null;
   clear();
-  const node = el("canvas", {
-    class: "mask",
-    width: WIDTH,
-    height: Math.round((WIDTH * model.height) / model.width),
-    tabindex: 0,
-    role: "application",
-    "aria-label": "The mask. Arrow keys move the brush, space puts it down and lifts it.",
-  });
+  const label = "The mask. Arrow keys move the brush, space puts it down and lifts it.";
+  const node = makeSurface(model, "mask", label);
   const pen = makePen(node, {
     begin: (point) => stroke(point, point),
     extend: (point) => stroke(last, point),

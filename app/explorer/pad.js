@@ -5,6 +5,18 @@ import { announce, el } from "./elements.js";
 import { asModelInput, cropped, drawStrokes, inverted, PEN } from "./ink.js";
 
 const WIDTH = 504;
+
+/** A canvas of the model's proportions, to be drawn on by pointer or keys. */
+export function makeSurface(model, kind, label) {
+  return el("canvas", {
+    class: kind,
+    width: WIDTH,
+    height: Math.round((WIDTH * model.height) / model.width),
+    tabindex: 0,
+    role: "application",
+    "aria-label": label,
+  });
+}
 const EMPTY = { picture: null, strokes: [] };
 
 /** `changed` is called with a canvas of the model's size, or null for an empty pad, at most once a
@@ -13,14 +25,8 @@ export function makePad(model, colour, changed) {
   let now = EMPTY;
   let before = [];
   let coming = 0;
-  const node = el("canvas", {
-    class: "pad",
-    width: WIDTH,
-    height: Math.round((WIDTH * model.height) / model.width),
-    tabindex: 0,
-    role: "application",
-    "aria-label": "Drawing pad. Arrow keys move the pen, space puts it down and lifts it.",
-  });
+  const label = "Drawing pad. Arrow keys move the pen, space puts it down and lifts it.";
+  const node = makeSurface(model, "pad", label);
   const pen = makePen(node, {
     begin: (point) => {
       const stroke = { colour: colour(), points: [point] };

@@ -1,7 +1,6 @@
 """The page is measured in a browser, by a running service."""
 
 import re
-import shutil
 
 import pytest
 
@@ -12,7 +11,7 @@ from benchmarks.__main__ import main
 def test_the_page_is_seen_and_played(
     bundled: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not any(map(shutil.which, page.CHROMIUM)):
+    if page.chromium() is None:
         pytest.skip(f"needs a browser: none of {', '.join(page.CHROMIUM)} is on the PATH")
     monkeypatch.setattr(page, "LOADS", 1)
     monkeypatch.setattr(page, "PLAYED", 1.0)

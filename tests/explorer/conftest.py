@@ -21,6 +21,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from benchmarks.page import CHROMIUM, chromium
 from model_store import Figure
 from tests.app.odd_models import images, publish_odd
 from tests.app.processes import until
@@ -29,7 +30,6 @@ from tests.explorer.other_origin import Origin, serving
 from tests.factories import draft, eager, publish_kind, publish_module
 from tests.serving import running
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 Pixels = NDArray[np.uint8]
 
 # What a canvas shows, or what an image does: width, height and RGBA.
@@ -48,11 +48,6 @@ GO = """view => {
   for (const section of document.querySelectorAll("section")) section.classList.add("old");
   location.hash = view;
 }"""
-
-
-def chromium() -> str | None:
-    """Where this machine's own browser is, if it has one."""
-    return next(filter(None, map(shutil.which, CHROMIUM)), None)
 
 
 @pytest.fixture(scope="package")

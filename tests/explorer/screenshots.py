@@ -6,8 +6,9 @@ from math import cos, pi, sin
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from benchmarks.page import chromium
 from tests.architecture.sources import ROOT
-from tests.explorer.conftest import Explorer, chromium
+from tests.explorer.conftest import Explorer
 from tests.serving import running
 
 VIEW = (
