@@ -1,16 +1,36 @@
 """Images to `/compress` and its files to `/decompress`, and what they come to."""
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from tests.app.conftest import array
+from tests.factories import Kind, draft_of, publish_module
+from tests.serving import running
 
 NPY = {"Content-Type": "application/x-npy"}
 FILE = {"Content-Type": "application/x-latentd"}
+
+
+@contextmanager
+def serving(folder: Path, kind: Kind, likelihood: str = "bernoulli") -> Iterator[httpx.Client]:
+    """A service whose one model is of that kind, its weights random but fixed."""
+    store = folder / "store"
+    store.mkdir()
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        module = kind.module().eval()
+    draft = draft_of("alone", kind, module).model_copy(update={"likelihood": likelihood})
+    publish_module(store, draft, module)
+    with running(store) as client:
+        yield client
 
 
 def npy(x: NDArray[np.float32] | NDArray[np.uint8]) -> bytes:

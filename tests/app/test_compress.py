@@ -15,10 +15,9 @@ from torch import Tensor
 from app import entropy_coder
 from app.compressed_file import PREFIX, Compressed, unpack
 from app.errors import NotInstalled
-from tests.app.compression import FILE, NPY, check_bits, compressed, decompressed, npy
+from tests.app.compression import FILE, NPY, check_bits, compressed, decompressed, npy, serving
 from tests.app.conftest import array, picture, problem
-from tests.factories import GREY, GreyDigits, Kind, draft_of, publish_module
-from tests.serving import running
+from tests.factories import GREY, GreyDigits, Kind
 
 PLACES = 48  # at which a file is damaged
 
@@ -47,14 +46,8 @@ class Moved(GreyDigits):
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service whose one model has a learned prior."""
-    store = tmp_path_factory.mktemp("moved") / "store"
-    store.mkdir()
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        module = Moved().eval()
     learned = Kind(Moved, GREY, (5,), ("log_likelihood", "prior", "prior_log_density"))
-    publish_module(store, draft_of("moved", learned, module), module)
-    with running(store) as client:
+    with serving(tmp_path_factory.mktemp("moved"), learned) as client:
         yield client
 
 

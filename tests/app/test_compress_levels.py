@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from tests.app.compression import FILE, NPY, check_bits, compressed, decompressed, npy
+from tests.app.compression import FILE, NPY, check_bits, compressed, decompressed, npy, serving
 from tests.app.conftest import array, picture, problem
-from tests.factories import GREY, GreyDigits, Kind, draft_of, publish_module
-from tests.serving import running
+from tests.factories import GREY, GreyDigits, Kind
 
 
 class Graded(GreyDigits):
@@ -37,15 +36,8 @@ class Graded(GreyDigits):
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A service whose one model is of 8-bit pixels."""
-    store = tmp_path_factory.mktemp("graded") / "store"
-    store.mkdir()
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        module = Graded().eval()
     kind = Kind(Graded, GREY, (5,), ("log_likelihood", "level_probabilities"))
-    draft = draft_of("graded", kind, module).model_copy(update={"likelihood": "levels"})
-    publish_module(store, draft, module)
-    with running(store) as client:
+    with serving(tmp_path_factory.mktemp("graded"), kind, "levels") as client:
         yield client
 
 

@@ -16,19 +16,10 @@ from app import main
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
-from app.routes.wire_types import (
-    EncodeQuery,
-    Form,
-    InterpolateQuery,
-    MapQuery,
-    ReconstructQuery,
-    SampleQuery,
-)
 from app.settings import Settings
 from tests.app.conftest import array, picture, problem
+from tests.app.odd_requests import HOT, JSON
 
-HOT = [*("/sample", "/interpolate", "/decode", "/encode"), *("/traverse", "/map", "/arithmetic")]
-JSON = {"Content-Type": "application/json"}
 LATENTS = {"latents": [[0.5, -1, 0, 2, 1e-3]]}
 WALK = {"points": [{"seed": 1}, {"latent": [0, 0, 0, 0, 0]}], "steps": 4}
 
@@ -59,35 +50,6 @@ def test_a_media_type_may_have_parameters_and_any_case(
     headers = {"Content-Type": media_type}
     answer = client.post("/sample?format=npy", content=b'{"n": 2, "seed": 1}', headers=headers)
     assert array(answer).shape == (2, 1, 8, 8)
-
-
-def test_the_document_lists_parameters_and_bodies(client: httpx.Client) -> None:
-    paths = client.get("/openapi.json").json()["paths"]
-    declared = {
-        ("/sample", "get"): {*SampleQuery.model_fields},
-        ("/sample", "post"): {*Form.model_fields},
-        ("/interpolate", "get"): {*InterpolateQuery.model_fields},
-        ("/interpolate", "post"): {*Form.model_fields},
-        ("/reconstruct", "post"): {*ReconstructQuery.model_fields},
-        ("/traverse", "post"): {*Form.model_fields},
-        ("/arithmetic", "post"): {*Form.model_fields},
-        ("/map", "get"): {*MapQuery.model_fields},
-        ("/map", "post"): {*Form.model_fields},
-        ("/decode", "post"): {*Form.model_fields},
-        ("/encode", "post"): {*EncodeQuery.model_fields},
-    }
-    for (path, method), names in declared.items():
-        for prefix, named in (("", set()), ("/models/{model}", {("path", "model")})):
-            operation = paths[prefix + path][method]
-            parameters = {(part["in"], part["name"]) for part in operation["parameters"]}
-            assert parameters == {("query", name) for name in names} | named
-            assert ("requestBody" in operation) == (method == "post")
-            if method == "post":
-                assert "application/json" in operation["requestBody"]["content"]
-            assert operation["summary"]
-            assert "200" in operation["responses"]
-    for path in HOT:
-        assert set(paths[path]) == {method for where, method in declared if where == path}
 
 
 def test_other_methods_are_refused_as_problems(client: httpx.Client) -> None:
