@@ -4,7 +4,7 @@ import { choice, el, field, figure } from "./elements.js";
 import { base64Of, bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, request } from "./service.js";
+import { attempt, curl, drawn, file, pictures, request } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 
@@ -53,7 +53,7 @@ export function build(model, tell) {
     plus.textContent = `${Number(much) < 0 ? "less" : "and"} ${Math.abs(much)} × (${name})`;
     original.setAttribute("aria-label", `The picture of ${points.name(text)}`);
     sum.setAttribute("aria-label", `${points.name(text)} ${plus.textContent}`);
-    const large = { ...asked, query: { scale: model.scale } };
+    const large = drawn(asked, { scale: model.scale });
     line.show(curl(large, "sum.png"), [["PNG", "sum.png", () => file(large, "png")]]);
   });
 

@@ -4,7 +4,7 @@ import { button, el } from "./elements.js";
 import { bitmap, paint } from "./pictures.js";
 import * as points from "./points.js";
 import { requestLine } from "./request_line.js";
-import { attempt, curl, file, pictures, request } from "./service.js";
+import { attempt, curl, drawn, file, pictures, request } from "./service.js";
 import { carry, senders } from "./slots.js";
 import { change, state, watch } from "./state.js";
 import { strongest } from "./strongest.js";
@@ -57,7 +57,7 @@ export function build(model, tell) {
     const [image] = await pictures(asked);
     paint(view, await bitmap(image));
     view.setAttribute("aria-label", `The picture of ${points.name(state.point)}, as varied here`);
-    const large = { ...asked, query: { scale: model.scale } };
+    const large = drawn(asked, { scale: model.scale });
     line.show(curl(large, "latent.png"), [["PNG", "latent.png", () => file(large, "png")]]);
   });
 
