@@ -67,6 +67,11 @@ def binarize(x: Floats, seed: int) -> Floats:
     return drawn
 
 
+def temper(noise: Floats, temperature: float) -> Floats:
+    """The noise times the temperature, which is 1 for most."""
+    return noise if temperature == 1 else noise * np.float32(temperature)
+
+
 def draw_posterior(mean: Floats, log_var: Floats, noise: Floats) -> Floats:
     """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4)."""
     deviation: Floats = np.exp(np.float32(0.5) * log_var)
