@@ -144,6 +144,18 @@ class Draft(Record):
     directions: Directions = Field(default_factory=dict)  # each of latent_shape
     probe: Probe
 
+    @property
+    def known_support(self) -> Support | None:
+        """The support, where need be by the likelihood's name; None for a name of others."""
+        usual = _SUPPORTS.get(self.likelihood) if self.data.kind == "image" else "real"
+        return self.support or usual
+
+    @model_validator(mode="after")
+    def _vectors_are_real(self) -> Self:
+        if self.data.kind == "vectors" and self.support not in (None, "real"):
+            raise ValueError(f"vectors have the support real, not {self.support}")
+        return self
+
     @model_validator(mode="after")
     def _probe_fits_the_shapes(self) -> Self:
         data, latent, rows = self.data.shape, self.latent_shape, self.probe.x.shape[:1]
@@ -158,18 +170,6 @@ class Draft(Record):
             raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
         if "level_probabilities" in self.capabilities:
             _bounded((*data, NUM_LEVELS))
-        return self
-
-    @property
-    def known_support(self) -> Support | None:
-        """The support, where need be by the likelihood's name; None for a name of others."""
-        usual = _SUPPORTS.get(self.likelihood) if self.data.kind == "image" else "real"
-        return self.support or usual
-
-    @model_validator(mode="after")
-    def _vectors_are_real(self) -> Self:
-        if self.data.kind == "vectors" and self.support not in (None, "real"):
-            raise ValueError(f"vectors have the support real, not {self.support}")
         return self
 
     @model_validator(mode="after")
