@@ -9,6 +9,8 @@ import orjson
 from app.formats import png
 from app.formats.answer import Answer, Buffer
 
+VERSION = f"orjson-{orjson.__version__}"
+
 
 def write(answer: Answer) -> Sequence[Buffer]:
     """`{"model", "seeds", "images": [base64 PNG, …]}`, or `"rows": [[…], …]` for vectors."""

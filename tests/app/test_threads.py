@@ -45,7 +45,7 @@ WORK: dict[str, Callable[[], Any]] = {
     ),
     "evenly": partial(paths.evenly, LATENTS, paths.parts(40, "in_out")),
     "along": partial(paths.along, LATENTS, np.linspace(0, 199, 300), "slerp"),
-    "principal components": partial(projection._principal, LATENTS),
+    "principal components": partial(projection.principal, LATENTS),
     "images": partial(read_images, PNGS, (3, 12, 10)),
     **{f"as {name}": written(name) for name in FORMATS},
 }
