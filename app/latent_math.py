@@ -73,6 +73,10 @@ def temper(noise: Floats, temperature: float) -> Floats:
 
 
 def draw_posterior(mean: Floats, log_var: Floats, noise: Floats) -> Floats:
-    """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4)."""
-    deviation: Floats = np.exp(np.float32(0.5) * log_var)
-    return mean + deviation * noise
+    """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4).
+
+    Not finite where σ is no float32: whoever computes or writes with it refuses that.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation: Floats = np.exp(np.float32(0.5) * log_var)
+        return mean + deviation * noise

@@ -96,7 +96,8 @@ def _scores(model: ServedModel, posterior: Posterior, noise: Floats, densities: 
     log_q = -0.5 * (log_var[:, None] + standard**2 + LOG_TWO_PI).sum(2)  # [n, k]
     log_x, log_z = densities[:, :, 0], densities[:, :, 1]
     if model.prior is None:
-        kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1)
+        with np.errstate(over="ignore"):  # as an answer it is refused
+            kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1)
     else:
         kl = (log_q - log_z).mean(1)
     reconstruction = log_x.mean(1)
