@@ -1,5 +1,6 @@
 """The kinds of arrays that go through the service: NumPy everywhere, torch on the device alone."""
 
+import math
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -17,6 +18,12 @@ Levels: TypeAlias = NDArray[np.uint8]
 NUM_LEVELS: Final = 256
 # What an operation answers: numbers, or images as levels.
 Rows: TypeAlias = Floats | Levels
+
+
+def all_finite(numbers: Floats | Doubles) -> bool:
+    """Whether none is NaN or infinite."""
+    # One product tells, unless squares of finite numbers overflow.
+    return math.isfinite(np.vdot(numbers, numbers)) or bool(np.isfinite(numbers).all())
 
 
 def to_levels(images: Floats) -> Levels:

@@ -1,13 +1,39 @@
 """Noise from seeds, and draws of a posterior, as pure functions of float32 arrays."""
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
+from numpy.typing import DTypeLike
 
 from app.arrays import Floats
 
-# Philox4x64 (Salmon et al. 2011), keyed by the seed; a stream is its state before the first number.
-_BITS = np.random.Philox(key=0)
-_START = _BITS.state
-_DRAWS = np.random.Generator(_BITS)
+# The counter that a stream starts at. Philox copies it, and takes twice as long to make its own.
+_START = np.zeros(4, np.uint64)
+_START.flags.writeable = False
+# The other half of the key, which keeps one kind of draws apart from another of the same seed.
+_ROWS, _LEVELS = 0, 1
+
+
+class _Key(ISeedSequence):
+    """A key as it stands: NumPy's own way asks the system for entropy first, and drops it."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, seed: int, purpose: int) -> None:
+        self._words = (seed, purpose)
+
+    def generate_state(  # type: ignore[override]  # Philox takes any two numbers
+        self, n_words: int, dtype: DTypeLike = np.uint32
+    ) -> tuple[int, int]:
+        del n_words, dtype
+        return self._words
+
+
+def _stream(seed: int, purpose: int) -> np.random.Generator:
+    """Philox4x64 (Salmon et al. 2011), keyed by the seed, before its first number.
+
+    Whoever draws makes one: a stream is a state that changes, so nobody shares it.
+    """
+    return np.random.Generator(np.random.Philox(_Key(seed, purpose), _START))  # type: ignore[arg-type]
 
 
 class Noise:
@@ -15,11 +41,11 @@ class Noise:
 
     Row i depends on (seed, i) alone: rows are drawn one after another from one stream (NumPy's
     ziggurat), so a longer draw starts with the shorter one: row 3 of 4 is row 3 of 64. (A seeded
-    `torch.randn` has no such property.) `0 <= seed < 2**63`.
+    `torch.randn` has no such property.) `0 <= seed < 2**63`. Belongs to one request.
     """
 
     def __init__(self, seed: int, shape: tuple[int, ...]) -> None:
-        self._generator = np.random.Generator(np.random.Philox(key=seed))
+        self._generator = _stream(seed, _ROWS)
         self._shape = shape
 
     def rows(self, num_rows: int) -> Floats:
@@ -28,27 +54,29 @@ class Noise:
 
 
 def row_noise(seed: int, num_rows: int, shape: tuple[int, ...]) -> Floats:
-    """The first `num_rows` rows of `Noise(seed, shape)`, at a fifth of the cost.
-
-    To make a generator takes longer than to draw a latent, so one is set to the stream's start. It
-    is shared: to be called from one thread alone.
-    """
-    _START["state"]["key"][0] = seed
-    _BITS.state = _START
-    return _DRAWS.standard_normal((num_rows, *shape), dtype=np.float32)
+    """The first `num_rows` rows of `Noise(seed, shape)`. Pure: to be called from any thread."""
+    return _stream(seed, _ROWS).standard_normal((num_rows, *shape), dtype=np.float32)
 
 
 def binarize(x: Floats, seed: int) -> Floats:
     """1 where a number drawn for it lies below `x` [n, …] in [0, 1], else 0.
 
-    Row i depends on (seed, i) alone, and on no draw of `row_noise`: the key's other half differs.
+    Row i depends on (seed, i) alone, and on no draw of `row_noise`.
     """
-    draws = np.random.Generator(np.random.Philox(key=seed | 1 << 64))
-    drawn: Floats = (draws.random(x.shape, np.float32) < x).astype(np.float32)
+    drawn: Floats = (_stream(seed, _LEVELS).random(x.shape, np.float32) < x).astype(np.float32)
     return drawn
 
 
+def temper(noise: Floats, temperature: float) -> Floats:
+    """The noise times the temperature, which is 1 for most."""
+    return noise if temperature == 1 else noise * np.float32(temperature)
+
+
 def draw_posterior(mean: Floats, log_var: Floats, noise: Floats) -> Floats:
-    """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4)."""
-    deviation: Floats = np.exp(np.float32(0.5) * log_var)
-    return mean + deviation * noise
+    """z = mean + σ·noise with σ = exp(log_var / 2) (Kingma & Welling 2014, section 2.4).
+
+    Not finite where σ is no float32: whoever computes or writes with it refuses that.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation: Floats = np.exp(np.float32(0.5) * log_var)
+        return mean + deviation * noise

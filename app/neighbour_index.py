@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Floats, Rows
-from app.errors import BadValue, NotInstalled
+from app.arrays import Floats, Rows, all_finite
+from app.errors import BadValue, NotFinite, NotInstalled
 from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, sound_file
 
 # Beyond it squares of float32 tell no two rows apart, and from 1e19 on they are infinite.
@@ -59,6 +59,8 @@ class NeighbourIndex:
             )
         flat = np.ascontiguousarray(z.reshape(len(z), -1))
         squares, places = self._index.search(flat, min(count, len(self._rows)))
+        if not all_finite(squares):
+            raise NotFinite("a row that was published to be found has a latent that is not finite")
         return Neighbours(places, np.sqrt(squares), self._rows[places.reshape(-1)])
 
 

@@ -19,6 +19,7 @@ NO_ARC = 1e-7
 # Even steps: how far apart the largest and the smallest may be, in mean steps, and how many times
 # they are corrected; most ways need ten.
 EVEN = 0.002
+FAR = 1e15  # squares of larger numbers, summed up, may be no float32
 ROUNDS = 64
 
 
@@ -125,6 +126,9 @@ def evenly(looks: Floats, parts: Doubles) -> Doubles:
     one where nothing changes, `parts`.
     """
     looks = looks.reshape(len(looks), -1)
+    largest = np.abs(looks).max()
+    if largest > FAR:
+        looks = looks / largest  # which changes no part of the way
     lengths = np.cumsum([0.0, *(np.linalg.norm(after - at) for at, after in pairwise(looks))])
     wanted = np.diff(parts)
     gaps, best, least = wanted, parts, np.inf

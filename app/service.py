@@ -162,7 +162,7 @@ class LatentService:
         # To draw the noise of thousands of rows takes longer than to refuse them.
         self._batcher.check_room(model.decode, num_samples, ticket)
         noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape)
-        z = await self.from_prior(model, noise * np.float32(temperature), ticket)
+        z = await self.from_prior(model, latent_math.temper(noise, temperature), ticket)
         return await self.decode(model, z, ticket, levels=levels)
 
     async def stream_samples(
@@ -180,7 +180,7 @@ class LatentService:
 
         async def part(num_rows: int, *, first: bool = False) -> Rows:
             ticket.renew()
-            rows = noise.rows(num_rows) * np.float32(temperature)
+            rows = latent_math.temper(noise.rows(num_rows), temperature)
             while True:
                 try:
                     z = await self.from_prior(model, rows, ticket)

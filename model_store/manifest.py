@@ -36,6 +36,18 @@ _LONG = ("scores", "directions", "probe")
 
 Capability = Literal["log_likelihood", "prior", "prior_log_density", "level_probabilities"]
 NUM_LEVELS = 256  # of an 8-bit pixel
+Support = Literal["binary", "levels", "unit", "real"]
+# What the likelihoods give probability to that were published before a manifest said it.
+_SUPPORTS: Final[Mapping[str, Support]] = {
+    "bernoulli": "binary",
+    "bernoulli_grey": "binary",
+    "beta_binomial": "levels",
+    "continuous_bernoulli": "unit",
+    "gaussian": "real",
+    "gaussian_learned": "real",
+    "gaussian_per_dimension": "real",
+    "logistic_mixture": "levels",
+}
 
 
 def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -120,6 +132,9 @@ class Draft(Record):
     name: str
     family: str
     likelihood: str
+    support: Support | None = None
+    """The values that the likelihood gives probability to: 0 and 1, the 256 levels k / 255, all of
+    [0, 1], or all real numbers."""
     data: DataSpec
     latent_shape: Shape
     capabilities: tuple[Capability, ...] = ()
@@ -128,6 +143,18 @@ class Draft(Record):
     scores: Scores | None = None
     directions: Directions = Field(default_factory=dict)  # each of latent_shape
     probe: Probe
+
+    @property
+    def known_support(self) -> Support | None:
+        """The support, where need be by the likelihood's name; None for a name of others."""
+        usual = _SUPPORTS.get(self.likelihood) if self.data.kind == "image" else "real"
+        return self.support or usual
+
+    @model_validator(mode="after")
+    def _vectors_are_real(self) -> Self:
+        if self.data.kind == "vectors" and self.support not in (None, "real"):
+            raise ValueError(f"vectors have the support real, not {self.support}")
+        return self
 
     @model_validator(mode="after")
     def _probe_fits_the_shapes(self) -> Self:
@@ -159,7 +186,7 @@ class Draft(Record):
     def _without_absent_facts(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
         """A release that knows none of them reads the manifests of models that have none."""
         fields: dict[str, object] = written(self)
-        for name in ("scores", "directions", "attachments"):
+        for name in ("support", "scores", "directions", "attachments"):
             if not fields.get(name):
                 fields.pop(name, None)
         return fields

@@ -72,6 +72,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
         name=config.name,
         family=config.family,
         likelihood=config.likelihood,
+        support=vae.likelihood.support,
         data=DataSpec(
             kind=dataset.kind,
             shape=dataset.shape,

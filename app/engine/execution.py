@@ -7,7 +7,6 @@ left over from an earlier one: rows are independent, so it does not matter.
 Here is what holds on every device, and the CPU's way; CUDA's is app.engine.cuda_execution.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.arrays import Floats, Levels, to_levels
+from app.arrays import Floats, Levels, all_finite, to_levels
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
 
@@ -70,8 +69,6 @@ class OnCpu:
             # The operation handed its input back, where the next batch's rows will lie.
             answer = answer.copy()
         finite: NDArray[np.bool_] | None = None
-        if not math.isfinite(np.vdot(answer, answer)):
-            # Squares of finite numbers may overflow: row by row, then.
-            numbers = np.isfinite(answer).reshape(size, -1)
-            finite = None if numbers.all() else np.logical_and.reduce(numbers, axis=1)
+        if not all_finite(answer):
+            finite = np.logical_and.reduce(np.isfinite(answer).reshape(size, -1), axis=1)
         return Answers(answer if values else None, to_levels(answer) if levels else None, finite)

@@ -1,5 +1,6 @@
 """A checkpoint on its device: its operations, each with the batch shapes that it may run in."""
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from app.arrays import FLOAT_BYTES, NUM_LEVELS, Floats
 from app.engine.buckets import Buckets, find_buckets
 from app.engine.device import execution_on
 from app.engine.execution import Execution, Work
+from app.engine.fingerprint import fingerprint
 from model_store import Checkpoint, Manifest, ModelId, load
 
 Rare = Literal["densities", "level_probabilities"]
@@ -42,6 +44,7 @@ class Operation:
     buckets: Buckets
     row_bytes: int  # what one row and its answer take in memory
     on_loop: bool = False  # run by the event loop's thread, else by the device's
+    fingerprint: str = ""  # of what it answers here; see app.engine.fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,12 @@ class LoadedModel:
         """All of the model's operations."""
         return (self.encode, self.decode, *([self.prior] if self.prior else []))
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of what it answers here, 32 hexadecimal digits: equal ones, equal bits."""
+        parts = "".join(operation.fingerprint for operation in self.operations)
+        return hashlib.sha256(parts.encode()).hexdigest()[:32]
+
     @property
     def tolerance(self) -> float:
         """How far the answers to one question may differ with the batch; 0 is bit for bit."""
@@ -96,7 +105,7 @@ def take_quick_operations(loaded: LoadedModel, seconds: float) -> LoadedModel:
     def taken(operation: Operation) -> Operation:
         if _batch_seconds(operation) > seconds:
             return operation
-        return replace(operation, buckets=_prove(operation.execution), on_loop=True)
+        return _proven(replace(operation, on_loop=True), loaded.manifest)
 
     return replace(
         loaded,
@@ -114,6 +123,22 @@ def _batch_seconds(operation: Operation) -> float:
         operation.execution.run(operation.buckets.sizes[-1], values=True, levels=False)
         times.append(time.perf_counter() - began)
     return min(times)
+
+
+def _proven(operation: Operation, manifest: Manifest) -> Operation:
+    """The same with the batch sizes and the fingerprint that this thread finds."""
+    execution, images = operation.execution, manifest.data.kind == "image"
+    proven = replace(operation, buckets=_prove(execution))
+    if operation.name in RARE:  # on which no answer depends that is kept
+        return proven
+    found = fingerprint(
+        execution,
+        proven.buckets,
+        model_bytes=manifest.file.size,
+        images_in=images and operation.name == "encode",
+        images_out=images and operation.name == "decode",
+    )
+    return replace(proven, fingerprint=found)
 
 
 def _prove(execution: Execution) -> Buckets:
@@ -156,7 +181,8 @@ def load_model(
         execution = execution_on(device, work, most)
 
         row_bytes = FLOAT_BYTES * (prod(row_shape) + num_answers)
-        return Operation(str(model), name, execution, _prove(execution), row_bytes)
+        made = Operation(str(model), name, execution, Buckets(()), row_bytes)
+        return _proven(made, manifest)
 
     prior = checkpoint.prior
     rare: dict[Rare, Callable[[], Operation]] = {}

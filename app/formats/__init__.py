@@ -105,8 +105,8 @@ FORMATS = {
     ),
 }
 ANIMATIONS = [name for name, form in FORMATS.items() if form.layout == "frames"]
-# What else than the question an answer's bytes depend on.
-RENDERER = f"{png.COMPRESSOR} {pillow.VERSION}"
+# What writes them, of which other releases may give other bytes; see app.formats.fingerprint.
+RENDERER = f"{png.COMPRESSOR} {pillow.VERSION} {json.VERSION}"
 
 
 def choose_format(asked: str | None, accept: str | None, *, images: bool) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias, cast
 
-from app.arrays import Levels, Rows
+from app.arrays import Doubles, Floats, Levels, Rows, all_finite
+from app.errors import NotFinite
 from app.layout import STILL, Motion, Sheet, enlarge
 
 Buffer: TypeAlias = bytes | memoryview
@@ -61,3 +62,9 @@ class PartWriter(Protocol):
 
 
 Write: TypeAlias = Callable[[Answer], Sequence[Buffer]]
+
+
+def check_finite(numbers: Floats | Doubles) -> None:
+    """Raise NotFinite where one is NaN or infinite: no form of an answer may hold it."""
+    if not all_finite(numbers):
+        raise NotFinite("the answer holds NaN or infinity, which is never written")

@@ -7,7 +7,9 @@ import numpy as np
 import orjson
 
 from app.formats import png
-from app.formats.answer import Answer, Buffer
+from app.formats.answer import Answer, Buffer, check_finite
+
+VERSION = f"orjson-{orjson.__version__}"
 
 
 def write(answer: Answer) -> Sequence[Buffer]:
@@ -23,11 +25,24 @@ def write(answer: Answer) -> Sequence[Buffer]:
 
 
 def dump(value: Mapping[str, object]) -> bytes:
-    """JSON of `value`, in which arrays are nested lists.
+    """JSON of `value`, in which arrays are nested lists. Raises NotFinite for NaN and infinity."""
+    body = orjson.dumps(value, default=_contiguous, option=orjson.OPT_SERIALIZE_NUMPY)
+    # orjson writes NaN and infinity as null, without a word; so it does None, and texts may say it.
+    if b"null" in body:
+        _check_finite(value)
+    return body
 
-    orjson writes NaN as null without a word: arrays are to be finite, which the engine sees to.
-    """
-    return orjson.dumps(value, default=_contiguous, option=orjson.OPT_SERIALIZE_NUMPY)
+
+def _check_finite(value: object) -> None:
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for part in value:
+            _check_finite(part)
+    elif isinstance(value, float | np.floating):
+        check_finite(np.array(value, np.float64))
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+        check_finite(value)
 
 
 def _contiguous(value: object) -> object:

@@ -17,12 +17,13 @@ from app.formats.answer import Answer, Buffer, Head
 from app.layout import Sheet, arrange
 
 try:
+    import isal
     from isal import isal_zlib
 except ImportError:  # no wheel for this platform: zlib's are other bytes, of the same pixels
-    COMPRESSOR = "zlib"
+    COMPRESSOR = f"zlib-{zlib.ZLIB_RUNTIME_VERSION}"
     crc32 = zlib.crc32
 else:
-    COMPRESSOR = "isal"
+    COMPRESSOR = f"isal-{isal.ISAL_VERSION}"
     crc32 = isal_zlib.crc32  # in a quarter of zlib's time
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -97,7 +98,7 @@ END = chunk(b"IEND", b"")
 
 
 def _deflate(lines: Levels) -> bytes:
-    if COMPRESSOR == "isal":
+    if COMPRESSOR.startswith("isal"):
         return isal_zlib.compress(lines.data, 0 if lines.size <= SMALL else 1)
     # Z_RLE looks for runs only: twice as fast as the fastest level, and no larger on such pictures.
     deflate = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from math import prod
+from typing import cast
 
 import numpy as np
 
-from app.arrays import FLOAT_BYTES, Rows
-from app.formats.answer import Buffer, Head, PartWriter, Write
+from app.arrays import FLOAT_BYTES, Floats, Rows
+from app.formats.answer import Buffer, Head, PartWriter, Write, check_finite
 
 Header = Callable[[Head], bytes]
 
@@ -37,4 +38,7 @@ class _Parts:
 
 
 def _memory(rows: Rows) -> memoryview:
-    return np.ascontiguousarray(rows).data.cast("B")
+    numbers = np.ascontiguousarray(rows)
+    if numbers.dtype.kind == "f":
+        check_finite(cast(Floats, numbers))
+    return numbers.data.cast("B")

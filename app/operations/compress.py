@@ -23,7 +23,6 @@ from app.worker_threads import offload
 
 SEED = 0
 TRIED = 8  # fixed images by which one machine is told from another
-BLACK_OR_WHITE = ("bernoulli", "bernoulli_grey")
 NEAR = 1e-3  # of a level, for a number that was divided and multiplied on its way here
 
 
@@ -118,14 +117,14 @@ async def _num_levels(service: LatentService, model: ServedModel, ticket: Ticket
         found: NumLevels = NUM_LEVELS
         operation = await service.ready(model, "level_probabilities", ticket)
         tolerance = max(tolerance, operation.buckets.tolerance)
-    elif manifest.data.kind == "image" and manifest.likelihood in BLACK_OR_WHITE:
+    elif manifest.data.kind == "image" and manifest.known_support == "binary":
         found = 2
     else:
         raise BadValue(
             f"{model.id} is a model of {manifest.data.kind} with the likelihood "
             f"{manifest.likelihood}; what can be compressed are images, by models of black and "
-            f"white ({', '.join(BLACK_OR_WHITE)}) and by models of 8-bit levels that export "
-            "level_probabilities"
+            "white (whose manifest has the support binary) and by models of 8-bit levels that "
+            "export level_probabilities"
         )
     if tolerance != 0:
         raise BadValue(

@@ -54,10 +54,10 @@ async def dimensions(service: LatentService, model: ServedModel, ticket: Ticket)
     async def made(own: Ticket) -> Dimensions:
         _, mean, log_var = await looked_at(service, model, SEEN, own)
         if not model.prior:
-            return Dimensions(_strongest(mean, log_var), None, mean.shape[1])
+            return Dimensions(strongest(mean, log_var), None, mean.shape[1])
         noise = latent_math.row_noise(SEED, DRAWN, model.manifest.latent_shape)
         drawn = await service.in_parts(lambda part: service.from_prior(model, part, own), noise)
-        return Dimensions(_strongest(mean, log_var), drawn.reshape(DRAWN, -1), mean.shape[1])
+        return Dimensions(strongest(mean, log_var), drawn.reshape(DRAWN, -1), mean.shape[1])
 
     return await _KNOWN.of(model, made, ticket)
 
@@ -89,7 +89,7 @@ async def looked_at(
     return LookedAt(found[:, 0], flat[:, 1], flat[:, 2])
 
 
-def _strongest(mean: Floats, log_var: Floats) -> tuple[int, ...]:
+def strongest(mean: Floats, log_var: Floats) -> tuple[int, ...]:
     """By KL(q(z_d | x) ‖ N(m_d, v_d)), m_d and v_d being mean and variance over all rows [n, D].
 
     It is ½ (log v_d − E[log σ_d²]): a rate that also a learned prior has for each dimension.

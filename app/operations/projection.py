@@ -44,14 +44,14 @@ async def project(
 
     async def made(own: Ticket) -> Projected:
         z, mean, _ = await looked_at(service, model, SAMPLES, own)
-        return Projected(z, await offload(partial(_principal, mean)))
+        return Projected(z, await offload(partial(principal, mean)))
 
     known = await _KNOWN.of(model, made, ticket)
-    nearest = await offload(partial(_nearest, known.where, steps))
-    return await service.decode(model, known.z[nearest], ticket, levels=levels)
+    rows = await offload(partial(nearest, known.where, steps))
+    return await service.decode(model, known.z[rows], ticket, levels=levels)
 
 
-def _principal(mean: Floats) -> Doubles:
+def principal(mean: Floats) -> Doubles:
     """The two principal components of rows [n, D], D being two or more: [n, 2]."""
     u, s, _ = np.linalg.svd(mean.astype(np.float64) - mean.mean(0), full_matrices=False)
     where: Doubles = u[:, :2] * s[:2]
@@ -59,7 +59,7 @@ def _principal(mean: Floats) -> Doubles:
     return where * np.sign(where[np.abs(where).argmax(0), [0, 1]])
 
 
-def _nearest(where: Doubles, steps: int) -> NDArray[np.intp]:
+def nearest(where: Doubles, steps: int) -> NDArray[np.intp]:
     """For each place of the grid, line by line, the row of `where` [n, 2] that lies nearest."""
     across, down = np.quantile(where, np.linspace(LEAST, MOST, steps), axis=0).T
     lines = (np.stack([across, np.full(steps, y)], 1) for y in down)

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from app import latent_math
-from app.arrays import Floats, Rows, to_levels
-from app.errors import BadValue
+from app.arrays import Floats, Rows, all_finite, to_levels
+from app.errors import BadValue, NotFinite
 from app.service import LatentService, Point, ServedModel, Ticket
 
 # A mean is never quite 0 or 1, so that no pixel alone rules a chain out.
@@ -59,6 +59,8 @@ async def restore(
         filled = np.tensordot(weights / weights.sum(), filled, axes=1)[None].astype(np.float32)
     else:
         filled = filled[np.argsort(-fit, kind="stable")[: asked.num_samples]]
+    if not all_finite(filled):
+        raise NotFinite(f"{model.id} gave no finite image to what was to be restored")
     return to_levels(filled) if levels else filled
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app import latent_math
-from app.arrays import FLOAT_BYTES, Doubles, Floats
+from app.arrays import FLOAT_BYTES, NUM_LEVELS, Doubles, Floats
 from app.errors import LimitExceeded
+from app.operations.bits_back import nearest_levels, numbers
 from app.service import LatentService, Posterior, ServedModel, Ticket
 from app.worker_threads import offload
 
@@ -37,7 +38,7 @@ async def score(
 ) -> Scores:
     """Scores of `x` [n, *data_shape] by `k` posterior draws of each row; row i's are of (seed, i).
 
-    Under a Bernoulli, grey levels are observed once as black or white, as in training.
+    Rows are observed once, as those were that the percentiles are of.
     """
     draws = len(x) * k
     if draws > service.limits.max_draws:
@@ -46,22 +47,31 @@ async def score(
             f"{service.limits.max_draws}; ask for a smaller k or fewer rows, or have the operator "
             "raise LATENTD_MAX_DRAWS"
         )
-    if model.manifest.likelihood == "bernoulli":
-        x = latent_math.binarize(x, seed)
+    x = _observed(model, x, seed)
     posterior = await service.encode(model, x, ticket)
     shape = (k, *model.manifest.latent_shape)
     num_bytes = FLOAT_BYTES * len(x) * prod(shape)
     noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes)
-    numbers = x[0].size + noise[0, 0].size  # of a pair
-    most = max(1, min(service.limits.max_rows, NUMBERS // numbers))
+    pair_size = x[0].size + noise[0, 0].size
+    most = max(1, min(service.limits.max_rows, NUMBERS // pair_size))
     densities = []
     for start in range(0, draws, most):
         part = np.arange(start, min(start + most, draws))
         work = partial(_pairs, x, posterior, noise, part)
-        pairs = await offload(work, FLOAT_BYTES * len(part) * numbers)
+        pairs = await offload(work, FLOAT_BYTES * len(part) * pair_size)
         densities.append(await service.densities(model, pairs, ticket))
     found = np.concatenate(densities).reshape(len(x), k, 2).astype(np.float64)
     return await offload(partial(_scores, model, posterior, noise, found), num_bytes)
+
+
+def _observed(model: ServedModel, x: Floats, seed: int) -> Floats:
+    """Values that the likelihood gives probability to, for which alone it is one of the data."""
+    match model.manifest.known_support:
+        case "binary":
+            return latent_math.binarize(x, seed)
+        case "levels":
+            return numbers(nearest_levels(x, NUM_LEVELS), NUM_LEVELS)
+    return x
 
 
 def _pairs(x: Floats, posterior: Posterior, noise: Floats, part: NDArray[np.intp]) -> Floats:
@@ -86,7 +96,8 @@ def _scores(model: ServedModel, posterior: Posterior, noise: Floats, densities: 
     log_q = -0.5 * (log_var[:, None] + standard**2 + LOG_TWO_PI).sum(2)  # [n, k]
     log_x, log_z = densities[:, :, 0], densities[:, :, 1]
     if model.prior is None:
-        kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1)
+        with np.errstate(over="ignore"):  # as an answer it is refused
+            kl = 0.5 * (mean**2 + np.exp(log_var) - 1 - log_var).sum(1)
     else:
         kl = (log_q - log_z).mean(1)
     reconstruction = log_x.mean(1)

@@ -52,11 +52,11 @@ async def read_latents(exchange: Exchange) -> Floats:
     media_type = media_type_of(exchange)
     body = await exchange.body()
     if media_type in NPY:
-        return rows_from_array(npy.read(body), shape, "latents")
+        return _noted(exchange, rows_from_array(npy.read(body), shape, "latents"))
     if media_type == JSON:
         latents = parse_json(exchange, DecodeRequest, body).latents
         exchange.service.limits.check("max_rows", len(latents), "rows")
-        return rows_from_lists(latents, shape, "latents")
+        return _noted(exchange, rows_from_lists(latents, shape, "latents"))
     raise unsupported(media_type, JSON, NPY[0])
 
 
@@ -95,7 +95,7 @@ async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     if point.row is not None:
         return DataPoint(_rows_of_numbers(exchange, [point.row])[0])
     shape = exchange.model.manifest.latent_shape
-    return LatentPoint(rows_from_lists([point.latent], shape, "latent")[0])
+    return LatentPoint(_noted(exchange, rows_from_lists([point.latent], shape, "latent"))[0])
 
 
 async def read_mask(exchange: Exchange, mask: str) -> Floats:
@@ -168,7 +168,7 @@ def _rows_from_npy(exchange: Exchange, body: bytes) -> Floats:
     array = npy.read(body)
     if data.kind == "image":
         return images_from_array(array, data.shape)
-    return rows_from_array(array, data.shape, "rows")
+    return _noted(exchange, rows_from_array(array, data.shape, "rows"))
 
 
 def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
@@ -178,7 +178,13 @@ def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
             f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
         )
     exchange.service.limits.check("max_rows", len(rows), "rows")
-    return rows_from_lists(rows, data.shape, "rows")
+    return _noted(exchange, rows_from_lists(rows, data.shape, "rows"))
+
+
+def _noted(exchange: Exchange, numbers: Floats) -> Floats:
+    """The same, for whose fault it is where an answer is not finite."""
+    exchange.given.append(numbers)
+    return numbers
 
 
 def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:

@@ -3,15 +3,19 @@
 from collections.abc import Awaitable
 from typing import Annotated
 
+import numpy as np
 from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from app.arrays import Floats
 from app.body_limit import limited, read_body
-from app.errors import BadValue
+from app.errors import BadValue, LatentdError, NotFinite
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
 
+# Latents of samples are some units, and a model need not be finite far beyond.
+USUAL = 100.0
 TIMEOUT_HEADER = b"x-request-timeout"
 
 
@@ -22,6 +26,7 @@ class Exchange:
 
     __slots__ = (
         "_receive",
+        "given",
         "headers",
         "model",
         "pinned",
@@ -45,6 +50,8 @@ class Exchange:
         # A version is never changed, so neither is what it answers; a bare name may mean a newer.
         self.pinned = reference is not None and "@" in reference
         self.ticket = Ticket(self._timeout())
+        # Numbers that the request itself gave: latents, rows, weights.
+        self.given: list[Floats] = []
 
     @property
     def request(self) -> Request:
@@ -56,6 +63,18 @@ class Exchange:
         """The whole body; raises BodyTooLarge."""
         claimed = self.headers.get(b"content-length", b"")
         return read_body(self._receive, claimed, self.settings.max_body_bytes)
+
+    def at_fault(self, error: NotFinite) -> LatentdError:
+        """The error of an answer that is not finite: the sender's where its own numbers are far
+        beyond those that a model is made of, else the model's.
+        """
+        largest = max((float(np.abs(numbers).max()) for numbers in self.given), default=0.0)
+        if largest <= USUAL:
+            return error
+        return BadValue(
+            f"the numbers given reach {largest:.3g}, and what {self.model.id} makes of them is not "
+            f"finite: give numbers nearer to 0, as within ±{USUAL:g}"
+        )
 
     def _timeout(self) -> float:
         longest = self.settings.request_timeout_s

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope
 
-from app.errors import LimitExceeded, UnsupportedBody
+from app.errors import LimitExceeded, NotFinite, UnsupportedBody
 from app.memory import Memory
 from app.routes.exchange import Exchange
 from app.routes.reply import Reply
@@ -76,7 +76,10 @@ class LeanRoute(APIRoute):
                 faults += error.errors()
         if faults:
             raise RequestValidationError(faults)
-        reply: Reply = await self.endpoint(exchange, *arguments)
+        try:
+            reply: Reply = await self.endpoint(exchange, *arguments)
+        except NotFinite as error:
+            raise exchange.at_fault(error) from None
         return reply
 
     async def _read_body(self, exchange: Exchange, model: type[BaseModel]) -> BaseModel | None:

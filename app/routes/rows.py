@@ -13,10 +13,12 @@ from starlette.types import Scope
 from app import __version__
 from app.answer_cache import AnswerCache, Key
 from app.arrays import Rows
-from app.formats import RENDERER, Answer, Buffer, Head, PartWriter
+from app.formats import Answer, Buffer, Head, PartWriter
+from app.formats import fingerprint as formats
 from app.layout import LayoutName
 from app.memory import Memory
 from app.metrics import Metrics
+from app.operations import fingerprint as operations
 from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
 from app.routes.look import Look, Plan, make_plan
 from app.routes.reply import HeaderList, Reply, content_length, server_timing
@@ -27,6 +29,7 @@ from app.worker_threads import offload
 
 A_YEAR = 31_536_000
 ANY = b"*/*"
+WEAK = b"W/"
 # A GET as it was sent: path, query, Accept.
 Asked: TypeAlias = tuple[str, bytes, bytes]
 # How many questions are remembered with what was found for them.
@@ -78,6 +81,8 @@ class RowAnswers:
         self._render_seconds = metrics.render_seconds
         self._plans: Memory[Look, Plan] = Memory(REMEMBERED)
         self._known: Memory[Asked, Known] = Memory(REMEMBERED)
+        # What an answer's bytes depend on beside the model, the question and the form.
+        self._here = f"{__version__} {formats.fingerprint()} {operations.fingerprint()}"
 
     async def reply(self, exchange: Exchange, form: Form, question: Question) -> Reply:
         """The answer. What cannot be answered in this form is refused before the device is asked
@@ -89,8 +94,8 @@ class RowAnswers:
         if question.seeds:
             headers.append((b"x-latentd-seed", b", ".join(b"%d" % seed for seed in question.seeds)))
         if question.key is not None:
-            tag, key = kept = _kept(exchange.model, plan.name, question.key)
-            headers += ((b"etag", tag), self._cache_control(pinned=exchange.pinned))
+            tag, key = kept = self._kept(exchange.model, plan.name, question.key)
+            headers += ((b"etag", tag), self._cache_control(exchange))
             asked = _asked(exchange.scope, exchange.headers)
             self._known.keep(asked, Known(tuple(headers), kept), sum(map(len, asked)))
             if _has(exchange.headers.get(b"if-none-match"), tag):
@@ -157,26 +162,31 @@ class RowAnswers:
             look, make_plan(look, self._settings), num_bytes
         )
 
-    def _cache_control(self, *, pinned: bool) -> tuple[bytes, bytes]:
-        if pinned:
+    def _cache_control(self, exchange: Exchange) -> tuple[bytes, bytes]:
+        if exchange.pinned and not exchange.model.tolerance:
             return b"cache-control", b"public, max-age=%d, immutable" % A_YEAR
         return b"cache-control", b"public, max-age=%d" % self._settings.cache_seconds
 
-
-def _kept(model: ServedModel, format_name: str, question: Strict) -> Kept:
-    # Equal questions have equal texts, however they were asked: defaults are in it.
-    text = f"{type(question).__name__} {question.model_dump_json(exclude={'format'})}"
-    key = (f"{model.id} {model.manifest.file.sha256} {model.precision}", format_name, text)
-    digest = hashlib.sha256(orjson.dumps([__version__, RENDERER, *key])).hexdigest()
-    return Kept(b'"%s"' % digest[:32].encode(), key)
+    def _kept(self, model: ServedModel, format_name: str, question: Strict) -> Kept:
+        """By all that the bytes depend on; a weak tag where a question's bytes are not always the
+        same.
+        """
+        # Equal questions have equal texts, however they were asked: defaults are in it.
+        text = f"{type(question).__name__} {question.model_dump_json(exclude={'format'})}"
+        computed = f"{model.manifest.file.sha256} {model.precision} {model.fingerprint}"
+        key = (f"{model.id} {computed}", format_name, text)
+        digest = hashlib.sha256(orjson.dumps([self._here, *key])).hexdigest()
+        strength = WEAK if model.tolerance else b""
+        return Kept(b'%s"%s"' % (strength, digest[:32].encode()), key)
 
 
 def _has(known: bytes | None, tag: bytes) -> bool:
     """Whether an If-None-Match header lists `tag`; weakly, as RFC 9110 wants it there."""
+    opaque = tag.removeprefix(WEAK)
     # `*` asks whether there is any answer, which only the answer itself can tell.
-    if known is None or tag not in known:
+    if known is None or opaque not in known:
         return False
-    return tag in {part.strip().removeprefix(b"W/") for part in known.split(b",")}
+    return opaque in {part.strip().removeprefix(WEAK) for part in known.split(b",")}
 
 
 def seeds_of(points: Iterable[Point]) -> tuple[int, ...]:

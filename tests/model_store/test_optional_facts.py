@@ -154,3 +154,12 @@ def test_they_are_shown_with_the_facts(store: Path, capsys: pytest.CaptureFixtur
         assert (
             "0 to 100 nats, half of them up to 50 (4 posterior draws a row, 7 " in said
         ) is shown
+
+
+def test_a_support_is_kept_and_a_wrong_one_is_refused() -> None:
+    assert drafted(support="levels").known_support == "levels"
+    with pytest.raises(ValidationError, match="support"):
+        drafted(support="complex")
+    vectors = {"kind": "vectors", "shape": (4,), "value_range": None}
+    with pytest.raises(ValidationError, match="vectors have the support real, not binary"):
+        drafted(support="binary", data=vectors)

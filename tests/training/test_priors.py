@@ -1,11 +1,12 @@
 """Laws that every prior in the registry keeps, alone and as a part of a model."""
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from model_store import load
 from tests.training.small import GREY, LATENT, VECTOR, model, rows
@@ -18,7 +19,7 @@ from training.learned import NOTHING
 from training.objectives import OBJECTIVES, Options, draw
 from training.preparation import build_vae
 from training.prior_fitting import FITTED, with_fitted_prior
-from training.priors import PRIORS, Prior, Setting
+from training.priors import PRIORS, Prior, Setting, mixture
 from training.priors.normal import kl_divergence, standard_normal
 from training.priors.prior import log_normal
 from training.priors.two_layers import TwoLayers
@@ -100,6 +101,40 @@ def test_the_rate_is_the_divergence_or_comes_close_to_it_with_many_draws(name: s
     # KL(q ‖ p) = KL(q ‖ N(0, I)) + E[log N(z; 0, I) − log p(z)].
     expected = kl_divergence(mean, log_var) + (standard_normal(z) - prior.log_density(z)).mean()
     assert float(rates.mean()) == pytest.approx(float(expected.detach()), abs=0.05)
+
+
+def narrow(log_var: float) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """Draws of a mixture of narrow components that lie far from each other, and its parameters."""
+    generator = torch.Generator().manual_seed(0)
+    count, size = 100, 32
+    means = 1.5 * torch.randn(count, size, generator=generator)
+    log_vars = torch.full((count, size), log_var)
+    chosen = torch.randint(count, (500,), generator=generator)
+    noise = torch.randn(500, size, generator=generator)
+    z = means[chosen] + math.exp(0.5 * log_var) * noise
+    return z, (torch.full((count,), 1 / count), means, log_vars)
+
+
+@pytest.mark.parametrize("log_var", [0.0, -2.0, -6.0, -8.0, -12.0])
+def test_float32_knows_the_density_of_narrow_components(log_var: float) -> None:
+    """To a thousandth of a nat, and its gradient to a thousandth of its size."""
+
+    def taken(dtype: torch.dtype) -> list[Tensor]:
+        z, parameters = narrow(log_var)
+        leaves = [part.to(dtype).requires_grad_() for part in (z, *parameters)]
+        density = mixture.log_density(leaves[0], leaves[1], leaves[2], leaves[3])
+        gradients = torch.autograd.grad(density.sum(), leaves)
+        return [density.detach().double(), *(part.double() for part in gradients)]
+
+    z, (weights, means, log_vars) = narrow(log_var)
+    parts = MixtureSameFamily(
+        Categorical(weights.double()),
+        Independent(Normal(means.double(), (0.5 * log_vars.double()).exp()), 1),
+    )
+    found, exact = taken(torch.float32), taken(torch.float64)
+    assert float((found[0] - parts.log_prob(z.double())).abs().max()) < 1e-3
+    for one, other in zip(found[1:], exact[1:], strict=True):
+        assert float((one - other).abs().max()) < 1e-3 * float(other.abs().max())
 
 
 @SMOOTH

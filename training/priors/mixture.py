@@ -54,9 +54,11 @@ def log_density(z: Tensor, weights: Tensor, means: Tensor, log_vars: Tensor) -> 
     """log Σₖ wₖ N(z; meanₖ, exp log_varₖ) in nats: [N, D] → [N].
 
     The squares are multiplied out: two products of matrices where [N, K, D] numbers would not
-    fit a cache.
+    fit a cache. Their terms cancel, all but a part of exp(log_var), so they are float64: in float32
+    log-variances of −12 cost whole nats.
     """
-    precision = (-log_vars).exp()  # [K, D]
-    squared = z.square() @ precision.t() - 2.0 * z @ (means * precision).t()  # [N, K]
-    constant = (means.square() * precision + log_vars).sum(1) + z.shape[1] * math.log(2 * math.pi)
-    return (weights.log() - 0.5 * (squared + constant)).logsumexp(1)
+    wide, centres, log_var = z.double(), means.double(), log_vars.double()
+    precision = (-log_var).exp()  # [K, D]
+    squared = wide.square() @ precision.t() - 2.0 * wide @ (centres * precision).t()  # [N, K]
+    constant = (centres.square() * precision + log_var).sum(1) + z.shape[1] * math.log(2 * math.pi)
+    return (weights.double().log() - 0.5 * (squared + constant)).logsumexp(1).to(z.dtype)
