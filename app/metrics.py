@@ -75,6 +75,16 @@ class Metrics:
         self.render_seconds = seconds(
             "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
+        self.queued_renderings = gauge(
+            "latentd_queued_renderings",
+            "Responses that wait for a thread to draw them, or are drawn by one.",
+            multiprocess_mode="livesum",
+        )
+        self.held_bytes = gauge(
+            "latentd_held_bytes",
+            "Memory reserved for requests that need more than a MiB each.",
+            multiprocess_mode="livesum",
+        )
         # An operation's rows and seconds; looked up once, for that costs as much as to count.
         self.batches = lru_cache(1024)(self._batches)
         self.cache_results = CacheResults(

@@ -15,6 +15,7 @@ from app.worker_threads import offload
 
 LOG_TWO_PI = float(np.log(2 * np.pi))
 NUMBERS = 2**22  # of rows and draws that are made ready at a time
+COPIES = 8  # of the draws' noise, three of them in doubles
 
 
 class Scores(NamedTuple):
@@ -46,22 +47,26 @@ async def score(
             f"{service.limits.max_draws}; ask for a smaller k or fewer rows, or have the operator "
             "raise LATENTD_MAX_DRAWS"
         )
+    numbers = prod(model.manifest.data.shape) + prod(model.manifest.latent_shape)  # of a pair
+    most = max(1, min(service.limits.max_rows, NUMBERS // numbers))
+    pairs_bytes = FLOAT_BYTES * numbers * min(most, draws)
+    ticket.reserve(
+        3 * len(x) * model.data_bytes + COPIES * draws * model.latent_bytes + 4 * pairs_bytes
+    )
     if model.manifest.likelihood == "bernoulli":
-        x = latent_math.binarize(x, seed)
+        x = await offload(partial(latent_math.binarize, x, seed), 4 * x.nbytes, ticket)
     posterior = await service.encode(model, x, ticket)
     shape = (k, *model.manifest.latent_shape)
     num_bytes = FLOAT_BYTES * len(x) * prod(shape)
-    noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes)
-    numbers = x[0].size + noise[0, 0].size  # of a pair
-    most = max(1, min(service.limits.max_rows, NUMBERS // numbers))
+    noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes, ticket)
     densities = []
     for start in range(0, draws, most):
         part = np.arange(start, min(start + most, draws))
         work = partial(_pairs, x, posterior, noise, part)
-        pairs = await offload(work, FLOAT_BYTES * len(part) * numbers)
+        pairs = await offload(work, FLOAT_BYTES * len(part) * numbers, ticket)
         densities.append(await service.densities(model, pairs, ticket))
     found = np.concatenate(densities).reshape(len(x), k, 2).astype(np.float64)
-    return await offload(partial(_scores, model, posterior, noise, found), num_bytes)
+    return await offload(partial(_scores, model, posterior, noise, found), num_bytes, ticket)
 
 
 def _pairs(x: Floats, posterior: Posterior, noise: Floats, part: NDArray[np.intp]) -> Floats:

@@ -44,7 +44,10 @@ class Exchange:
         scope["state"]["model"] = self.model.id  # for the log
         # A version is never changed, so neither is what it answers; a bare name may mean a newer.
         self.pinned = reference is not None and "@" in reference
-        self.ticket = Ticket(self._timeout())
+        # A stream's parts have the service's own time each; a client's holds for all of them.
+        self.ticket = Ticket(
+            self._timeout(), state.budget, renewable=TIMEOUT_HEADER not in self.headers
+        )
 
     @property
     def request(self) -> Request:

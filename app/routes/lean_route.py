@@ -64,20 +64,24 @@ class LeanRoute(APIRoute):
         exchange = Exchange(scope, receive)
         arguments: list[object] = []
         faults: list[Any] = []
-        if self._query is not None:
-            try:
-                arguments.append(read_query(self._query, scope["query_string"]))
-            except RequestValidationError as error:
-                faults += error.errors()
-        if self._body is not None:
-            try:
-                arguments.append(await self._read_body(exchange, self._body))
-            except RequestValidationError as error:
-                faults += error.errors()
-        if faults:
-            raise RequestValidationError(faults)
-        reply: Reply = await self.endpoint(exchange, *arguments)
-        return reply
+        try:
+            if self._query is not None:
+                try:
+                    arguments.append(read_query(self._query, scope["query_string"]))
+                except RequestValidationError as error:
+                    faults += error.errors()
+            if self._body is not None:
+                try:
+                    arguments.append(await self._read_body(exchange, self._body))
+                except RequestValidationError as error:
+                    faults += error.errors()
+            if faults:
+                raise RequestValidationError(faults)
+            reply: Reply = await self.endpoint(exchange, *arguments)
+            return reply
+        finally:
+            # A response that is all there is the connection's to hold; a stream reserves anew.
+            exchange.ticket.release()
 
     async def _read_body(self, exchange: Exchange, model: type[BaseModel]) -> BaseModel | None:
         body = await exchange.body()
