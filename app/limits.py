@@ -14,6 +14,7 @@ class Limits:
     max_steps: int
     max_points: int
     max_draws: int
+    max_json_values: int
 
     def check(self, setting: str, given: int, what: str) -> None:
         """Raise LimitExceeded if `given` is more of `what` than the setting allows."""

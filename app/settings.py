@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     max_draws: int = Field(
         16384, ge=1, description="most posterior draws of one score: rows times k"
     )
+    max_json_values: int = Field(
+        1_048_576, ge=1, description="most values (numbers, texts, lists, objects) of a JSON body"
+    )
     max_pixels: int = Field(
         16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
     )

@@ -171,7 +171,7 @@ async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
     exchange.service.limits.check("max_rows", len(files), "images")
     # A file of a kilobyte may unpack to megabytes.
     num_bytes = len(files) * exchange.model.data_bytes
-    exchange.ticket.reserve(2 * num_bytes)
+    exchange.ticket.reserve(num_bytes)
     work = partial(read_images, files, data.shape)
     return await offload(work, max(num_bytes, sum(map(len, files))), exchange.ticket)
 
@@ -186,7 +186,7 @@ async def _read_array(
     array = npy.read(body)
     if array.ndim:
         exchange.service.limits.check("max_rows", len(array), "rows")
-    exchange.ticket.reserve(3 * FLOAT_BYTES * array.size)
+    exchange.ticket.reserve(2 * FLOAT_BYTES * array.size)
     return await offload(partial(read, array, shape), FLOAT_BYTES * array.size, exchange.ticket)
 
 
@@ -196,7 +196,7 @@ async def _read_lists(
     """Nested lists as rows, no more than there may be."""
     exchange.service.limits.check("max_rows", len(rows), "rows")
     num_bytes = len(rows) * FLOAT_BYTES * prod(shape)
-    exchange.ticket.reserve(3 * num_bytes)
+    exchange.ticket.reserve(num_bytes)
     work = partial(rows_from_lists, rows, shape, what)
     return await offload(work, LIST_EFFORT * num_bytes, exchange.ticket)
 

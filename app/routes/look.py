@@ -85,7 +85,7 @@ def _cost(look: Look, chosen: Format, sheet: Sheet | None) -> tuple[int, int]:
     numbers = look.num_rows * prod(shape)
     if sheet is None or not chosen.levels:
         text_bytes = 0 if chosen.draws or not chosen.effort else NUMBER_TEXT_BYTES
-        return numbers * (2 * FLOAT_BYTES + text_bytes), FLOAT_BYTES * numbers * chosen.effort
+        return numbers * (FLOAT_BYTES + text_bytes), FLOAT_BYTES * numbers * chosen.effort
     layout = chosen.layout or look.layout
     drawn = num_drawn(look.num_rows, layout, Motion(look.fps, look.repeats, look.pingpong))
     one_by_one = layout == "frames" or not chosen.one_picture

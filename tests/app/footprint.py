@@ -1,4 +1,4 @@
-"""What a request costs a real service beside its answer: memory at its peak, and others' waiting."""
+"""What a request costs a real service: memory at its peak, and what others wait meanwhile."""
 
 import threading
 import time
