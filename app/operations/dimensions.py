@@ -47,7 +47,7 @@ class Dimensions(NamedTuple):
         """
         where = np.linspace(LEAST, MOST, steps) if steps > 1 else np.array([0.5])
         if self.drawn is not None:
-            return _quantiles(self.drawn, where, chosen)
+            return interpolate_quantiles(self.drawn, where, chosen)
         normal = np.array([NormalDist().inv_cdf(part) for part in where], np.float32)
         found: Floats = np.repeat(normal[:, None], len(chosen), axis=1)
         return found
@@ -100,8 +100,11 @@ async def looked_at(
     return LookedAt(found[:, 0], flat[:, 1], flat[:, 2])
 
 
-def _quantiles(rising: Floats, where: Doubles, chosen: Sequence[int]) -> Floats:
-    """`np.quantile` of columns that are sorted already, bit for bit."""
+def interpolate_quantiles(rising: Floats, where: Doubles, chosen: Sequence[int]) -> Floats:
+    """Give what `np.quantile` gives, bit for bit, of columns that are sorted already.
+
+    `rising` [n, D], n ≥ 2; `where` [steps] in [0, 1]; → [steps, chosen].
+    """
     places = where * (len(rising) - 1)
     below = np.floor(places).astype(np.intp).clip(max=len(rising) - 2)
     part = (places - below)[:, None]

@@ -65,9 +65,12 @@ def watched(store: Path, **settings: object) -> Iterator[Watched]:
     try:
         found = next(filter(None, map(READY.search, process.stderr)))
         # So that no log fills the pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        log = threading.Thread(target=process.stderr.read)
+        log.start()
         with httpx.Client(base_url=found[1], timeout=120) as client:
             yield Watched(client, process.pid)
     finally:
         process.terminate()
         process.wait(timeout=60)
+        log.join()
+        process.stderr.close()
