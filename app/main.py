@@ -18,10 +18,12 @@ from app.body_limit import BodyLimit
 from app.engine.batcher import Batcher, QueueLimits
 from app.engine.device import choose_device, describe, prepare
 from app.engine.loaded_model import LoadedModel, load_model, take_quick_operations
+from app.engine.memory_budget import MemoryBudget
 from app.engine.model_pool import ModelPool, choose_models
 from app.lane import Lane
 from app.metrics import Metrics
 from app.readiness import end_by_signal, set_ready
+from app.render_queue import RenderQueue
 from app.request_record import HEADER, RequestRecord, RequestRecords
 from app.routes import (
     arithmetic,
@@ -83,7 +85,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.settings = settings
     app.state.store = settings.store or store_path()
     app.state.metrics = Metrics()
-    app.state.answers = RowAnswers(settings, app.state.metrics)
+    app.state.budget = MemoryBudget(app.state.metrics, settings.max_queue_bytes)
+    app.state.renders = RenderQueue(app.state.metrics, settings.render_threads)
+    app.state.answers = RowAnswers(settings, app.state.metrics, app.state.renders)
     app.state.ready = False
     app.state.fatal = partial(end_by_signal, app)
     error_responses.register(app)
@@ -146,9 +150,7 @@ async def _named(model: Annotated[str, PathParameter(description="name or name@v
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     metrics: Metrics = app.state.metrics
-    queue_limits = QueueLimits(
-        settings.max_queue_rows, settings.max_queue_bytes, settings.device_timeout_s
-    )
+    queue_limits = QueueLimits(settings.max_queue_rows, settings.device_timeout_s)
     batcher = Batcher(metrics, queue_limits, app.state.fatal)
     try:
         pool = await _load(settings, app.state.store, batcher)
@@ -161,6 +163,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         set_ready(app, ready=False)
         await batcher.close()
+        app.state.renders.close()
 
 
 async def _load(settings: Settings, store: Path, batcher: Batcher) -> ModelPool:

@@ -5,6 +5,7 @@ a port, each writes files in one folder, and `/metrics` of any of them is the su
 """
 
 import os
+from collections.abc import Callable
 from functools import lru_cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
@@ -75,6 +76,7 @@ class Metrics:
         self.render_seconds = seconds(
             "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
+        self._declare_load(gauge)
         # An operation's rows and seconds; looked up once, for that costs as much as to count.
         self.batches = lru_cache(1024)(self._batches)
         self.cache_results = CacheResults(
@@ -103,6 +105,18 @@ class Metrics:
             "latentd_ready",
             "1 while the service takes requests, else 0.",
             multiprocess_mode="livemax",
+        )
+
+    def _declare_load(self, gauge: Callable[..., Gauge]) -> None:
+        self.queued_renderings = gauge(
+            "latentd_queued_renderings",
+            "Responses that wait for a thread to draw them, or are drawn by one.",
+            multiprocess_mode="livesum",
+        )
+        self.held_bytes = gauge(
+            "latentd_held_bytes",
+            "Memory reserved for requests that need more than a MiB each.",
+            multiprocess_mode="livesum",
         )
 
     def _batches(self, model: str, operation: str) -> tuple[Histogram, Histogram]:

@@ -20,6 +20,9 @@ NO_ARC = 1e-7
 # they are corrected; most ways need ten.
 EVEN = 0.002
 FAR = 1e15  # squares of larger numbers, summed up, may be no float32
+# Frames whose distances are measured at a time, and how many copies that makes of them.
+BLOCK_BYTES = 2**24
+BLOCK_COPIES = 6
 ROUNDS = 64
 
 
@@ -157,8 +160,14 @@ def _distances(looks: Floats, where: Doubles) -> Doubles:
     positions = where * (len(looks) - 1)
     before = positions.astype(np.int64).clip(max=len(looks) - 2)
     part = (positions - before).astype(np.float32)[:, None]
-    frames = (1 - part) * looks[before] + part * looks[before + 1]
-    distances: Doubles = np.linalg.norm(np.diff(frames, axis=0), axis=1).astype(np.float64)
+    # A few frames at a time, each block beginning with the last one of that before.
+    most = max(1, BLOCK_BYTES // (BLOCK_COPIES * looks[0].nbytes))
+    distances: Doubles = np.empty(len(where) - 1)
+    for start in range(0, len(distances), most):
+        block = slice(start, start + most + 1)
+        at, on = before[block], part[block]
+        frames = (1 - on) * looks[at] + on * looks[at + 1]
+        distances[start : start + most] = np.linalg.norm(np.diff(frames, axis=0), axis=1)
     return distances
 
 

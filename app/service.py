@@ -8,7 +8,6 @@ is checked here, for every protocol alike. Knows no HTTP and no pictures.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,13 +20,17 @@ from app.engine.batcher import Batcher
 from app.engine.entry import Ticket
 from app.engine.loaded_model import RARE, LoadedModel, Operation, Rare
 from app.engine.model_pool import ModelPool
-from app.errors import BadValue, LimitExceeded, Overloaded
+from app.errors import BadValue, Overloaded
+from app.limits import Limits
 from app.neighbour_index import NeighbourIndex, Neighbours, open_index
 from app.once import OncePerModel
-from app.worker_threads import offload
+from app.points import DataPoint, Draws, LatentPoint, Point, SeedPoint
+from app.worker_threads import INLINE_BYTES, offload
 
 # Seconds after which a stream that found the queue full looks again.
 LONGEST_PAUSE = 0.25
+# Data that a call in parts, or a part of a stream, comes to at most: large rows go in fewer.
+PART_BYTES = 2**24
 
 __all__ = [
     "DataPoint",
@@ -49,57 +52,6 @@ class Posterior(NamedTuple):
     mean: Floats
     log_var: Floats
     latents: Floats  # the mean, or a draw where a seed was given
-
-
-class SeedPoint(NamedTuple):
-    """The point that a sample of a seed has: the first one, at temperature 1, unless it is said."""
-
-    seed: int
-    row: int = 0
-    temperature: float = 1.0
-
-
-class LatentPoint(NamedTuple):
-    """A point given by its latent [*latent_shape]."""
-
-    latent: Floats
-
-
-class DataPoint(NamedTuple):
-    """A point given by data [*data_shape]: the mean of its posterior."""
-
-    x: Floats
-
-
-Point = SeedPoint | LatentPoint | DataPoint
-
-
-class Draws(NamedTuple):
-    """Samples of the prior; `temperature` scales its deviation: 1 is the model, 0 its centre."""
-
-    num_samples: int
-    seed: int
-    temperature: float = 1.0
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one request may ask for; each field is the setting LATENTD_<FIELD>."""
-
-    max_rows: int
-    max_streamed_rows: int
-    max_steps: int
-    max_points: int
-    max_draws: int
-
-    def check(self, setting: str, given: int, what: str) -> None:
-        """Raise LimitExceeded if `given` is more of `what` than the setting allows."""
-        limit = getattr(self, setting)
-        if given > limit:
-            raise LimitExceeded(
-                f"{given} {what}: one request may have at most {limit}; ask for fewer at a time, "
-                f"or have the operator raise LATENTD_{setting.upper()}"
-            )
 
 
 # What `find` gives and every verb takes.
@@ -139,8 +91,9 @@ class LatentService:
         mean, log_var = answer[:, 0], answer[:, 1]
         if seed is None:
             return Posterior(mean, log_var, mean)
-        noise = latent_math.row_noise(seed, len(x), model.manifest.latent_shape)
-        return Posterior(mean, log_var, latent_math.draw_posterior(mean, log_var, noise))
+        noise = await self.noise(model, seed, len(x), ticket)
+        draw = partial(latent_math.draw_posterior, mean, log_var, noise)
+        return Posterior(mean, log_var, await offload(draw, noise.nbytes, ticket))
 
     async def decode(
         self, model: ServedModel, z: Floats, ticket: Ticket, *, levels: bool = False
@@ -160,8 +113,9 @@ class LatentService:
         num_samples, seed, temperature = draws
         self.limits.check("max_rows", num_samples, "samples")
         # To draw the noise of thousands of rows takes longer than to refuse them.
-        self._batcher.check_room(model.decode, num_samples, ticket)
-        noise = latent_math.row_noise(seed, num_samples, model.manifest.latent_shape)
+        ticket.reserve(num_samples * (model.data_bytes + 3 * model.latent_bytes))
+        self._batcher.check_room(num_samples, ticket)
+        noise = await self.noise(model, seed, num_samples, ticket)
         z = await self.from_prior(model, latent_math.temper(noise, temperature), ticket)
         return await self.decode(model, z, ticket, levels=levels)
 
@@ -176,13 +130,19 @@ class LatentService:
         num_samples, seed, temperature = draws
         self.limits.check("max_streamed_rows", num_samples, "samples")
         noise = latent_math.Noise(seed, model.manifest.latent_shape)
+        row_bytes = model.data_bytes + 3 * model.latent_bytes
         most = min(2 * model.decode.buckets.sizes[-1], self.limits.max_rows)
+        most = max(1, min(most, PART_BYTES // row_bytes))
 
         async def part(num_rows: int, *, first: bool = False) -> Rows:
             ticket.renew()
-            rows = latent_math.temper(noise.rows(num_rows), temperature)
+            draw = partial(noise.rows, num_rows)
+            drawn = await offload(draw, num_rows * model.latent_bytes, ticket)
+            rows = latent_math.temper(drawn, temperature)
             while True:
                 try:
+                    # One part is written while the next one is computed.
+                    ticket.reserve(2 * most * row_bytes)
                     z = await self.from_prior(model, rows, ticket)
                     return await self.decode(model, z, ticket, levels=levels)
                 except Overloaded as full:
@@ -202,6 +162,7 @@ class LatentService:
             yield await coming
         finally:
             coming.cancel()
+            ticket.release()
 
     async def densities(self, model: ServedModel, pairs: Floats, ticket: Ticket) -> Floats:
         """log p(x | z) and log p(z), [n, 2], of x and z one after the other, taken flat [n, …]."""
@@ -226,11 +187,26 @@ class LatentService:
 
         return await self._rare[name].of(model, made, ticket)
 
-    async def in_parts(self, ask: Callable[[Floats], Awaitable[Floats]], rows: Floats) -> Floats:
-        """`ask` of more rows than one call may have."""
-        most = self.limits.max_rows
-        parts = [rows[start : start + most] for start in range(0, len(rows), most)]
-        return np.concatenate([await ask(part) for part in parts])
+    async def in_parts(
+        self, ask: Callable[[Floats], Awaitable[Floats]], rows: Floats, row_bytes: int
+    ) -> Floats:
+        """`ask` of more rows than one call may have, each of which takes `row_bytes` there."""
+        most = max(1, min(self.limits.max_rows, PART_BYTES // row_bytes))
+        found: Floats | None = None
+        for start in range(0, len(rows), most):
+            part = await ask(rows[start : start + most])
+            if found is None:
+                found = np.empty((len(rows), *part.shape[1:]), part.dtype)
+            found[start : start + most] = part
+        assert found is not None
+        return found
+
+    async def noise(self, model: ServedModel, seed: int, count: int, ticket: Ticket) -> Floats:
+        """The first `count` rows of a seed's noise, [count, *latent_shape]."""
+        shape, num_bytes = model.manifest.latent_shape, count * model.latent_bytes
+        if num_bytes <= INLINE_BYTES:
+            return latent_math.row_noise(seed, count, shape)
+        return await offload(partial(latent_math.Noise(seed, shape).rows, count), num_bytes, ticket)
 
     async def neighbours(
         self, model: ServedModel, z: Floats, count: int, ticket: Ticket
@@ -244,16 +220,22 @@ class LatentService:
             return await offload(partial(open_index, self._store, model.manifest))
 
         index = await self._neighbours.of(model, opened, ticket)
-        return await offload(partial(index.nearest, z, count))
+        return await offload(partial(index.nearest, z, count), ticket=ticket)
 
     async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:
         """The points' data [P, *data_shape]: as given, or decoded from their latents."""
         self.limits.check("max_rows", len(points), "rows")
+        # Once as they were given, once together.
+        ticket.reserve(2 * len(points) * model.data_bytes)
         x: Floats = np.empty((len(points), *model.manifest.data.shape), np.float32)
         latent = [place for place, point in enumerate(points) if not isinstance(point, DataPoint)]
-        for place, point in enumerate(points):
-            if isinstance(point, DataPoint):
-                x[place] = point.x
+
+        def gather() -> None:
+            for place, point in enumerate(points):
+                if isinstance(point, DataPoint):
+                    x[place] = point.x
+
+        await offload(gather, x.nbytes, ticket)
         if latent:
             z = await self.locate(model, [points[place] for place in latent], ticket)
             x[latent] = await self.decode_numbers(model, z, ticket)
@@ -269,20 +251,28 @@ class LatentService:
             if isinstance(point, LatentPoint):
                 latents[place] = point.latent
         if drawn:
-            noise = self._noise_of([*drawn.values()], shape)
+            noise = await self._noise_of(model, [*drawn.values()], ticket)
             latents[[*drawn]] = await self.from_prior(model, noise, ticket)
         if data:
-            x = np.stack([point.x for point in points if isinstance(point, DataPoint)])
+            ticket.reserve(2 * len(data) * model.data_bytes)
+            given = [point.x for point in points if isinstance(point, DataPoint)]
+            x = await offload(partial(np.stack, given), len(data) * model.data_bytes, ticket)
             latents[data] = (await self._run(model.encode, x, ticket))[:, 0]
         return latents
 
-    def _noise_of(self, points: Sequence[SeedPoint], shape: tuple[int, ...]) -> Floats:
+    async def _noise_of(
+        self, model: ServedModel, points: Sequence[SeedPoint], ticket: Ticket
+    ) -> Floats:
         """[n, *shape]; each seed is drawn from once, as far as its last row that is asked for."""
         lasts: dict[int, int] = {}
         for point in points:
             lasts[point.seed] = max(point.row, lasts.get(point.seed, 0))
-        self.limits.check("max_rows", sum(lasts.values()) + len(lasts), "samples of seeds")
-        rows = {seed: latent_math.row_noise(seed, last + 1, shape) for seed, last in lasts.items()}
+        num_drawn = sum(lasts.values()) + len(lasts)
+        self.limits.check("max_rows", num_drawn, "samples of seeds")
+        ticket.reserve((num_drawn + 2 * len(points)) * model.latent_bytes)
+        rows = {
+            seed: await self.noise(model, seed, last + 1, ticket) for seed, last in lasts.items()
+        }
         return np.stack(
             [rows[point.seed][point.row] * np.float32(point.temperature) for point in points]
         )

@@ -69,10 +69,13 @@ class Settings(BaseSettings):
         16384, ge=1, description="rows that may wait for the device before requests get 503"
     )
     max_queue_bytes: int = Field(
-        536_870_912, ge=1, description="bytes that they and their answers may take, likewise"
+        1_073_741_824,
+        ge=1,
+        description="bytes of memory that requests in flight may hold, from their numbers to their "
+        "pixels, likewise; one of them seven eighths of it",
     )
     request_timeout_s: float = Field(
-        30.0, gt=0, description="seconds a request may wait for the device before it gets 504"
+        30.0, gt=0, description="seconds until a request's answer is made before it gets 504"
     )
     device_timeout_s: float = Field(
         60.0, gt=0, description="seconds a batch may take before the device counts as lost"
@@ -86,8 +89,18 @@ class Settings(BaseSettings):
     max_draws: int = Field(
         16384, ge=1, description="most posterior draws of one score: rows times k"
     )
+    max_json_values: int = Field(
+        1_048_576, ge=1, description="most values (numbers, texts, lists, objects) of a JSON body"
+    )
     max_pixels: int = Field(
         16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
+    )
+    render_threads: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="threads that draw pictures which take tens of milliseconds, and as many for "
+        "those which take longer",
     )
     max_body_bytes: int = Field(33_554_432, ge=1, description="largest request body in bytes")
     cache_bytes: int = Field(

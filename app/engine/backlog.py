@@ -11,23 +11,21 @@ RATE_WEIGHT = 0.1
 
 
 class Backlog:
-    """Rows that wait and bytes that they and their answers take, against their limits."""
+    """Rows that wait, against their limit and the time that they may wait."""
 
-    def __init__(self, metrics: Metrics, *, max_rows: int, max_bytes: int) -> None:
+    def __init__(self, metrics: Metrics, *, max_rows: int) -> None:
         self._queued_rows = metrics.queued_rows
         self._refused = metrics.dropped.labels("overloaded")
         self._max_rows = max_rows
-        self._max_bytes = max_bytes
         self._rows = 0
-        self._bytes = 0
         self._rows_per_second = 0.0
 
-    def admit(self, num_rows: int, num_bytes: int, seconds: float) -> None:
+    def admit(self, num_rows: int, seconds: float) -> None:
         """Let rows in that can wait `seconds`, or raise Overloaded with an honest `retry_after`."""
-        self.check(num_rows, num_bytes, seconds)
-        self.grow(num_rows, num_bytes)
+        self.check(num_rows, seconds)
+        self.grow(num_rows)
 
-    def check(self, num_rows: int, num_bytes: int, seconds: float) -> None:
+    def check(self, num_rows: int, seconds: float) -> None:
         """Raise Overloaded where `admit` would.
 
         An empty queue takes any legal request, so that none is refused for ever.
@@ -37,12 +35,6 @@ class Backlog:
                 self.refuse(
                     f"{self._rows} rows wait for the device and at most {self._max_rows} may "
                     "(LATENTD_MAX_QUEUE_ROWS)"
-                )
-            if self._bytes + num_bytes > self._max_bytes:
-                self.refuse(
-                    f"what waits for the device takes {self._bytes} bytes, this request "
-                    f"{num_bytes} more, and at most {self._max_bytes} may wait "
-                    "(LATENTD_MAX_QUEUE_BYTES)"
                 )
             if self._seconds() > seconds:
                 self.refuse(
@@ -55,10 +47,9 @@ class Backlog:
         self._refused.inc()
         raise Overloaded(f"{why}; try again later", retry_after=self._seconds() or 1.0)
 
-    def grow(self, num_rows: int, num_bytes: int) -> None:
-        """Count rows that came, or with negative numbers went."""
+    def grow(self, num_rows: int) -> None:
+        """Count rows that came, or with a negative number went."""
         self._rows += num_rows
-        self._bytes += num_bytes
 
     def show(self) -> None:
         """Let the gauge say how much waits: once a turn of the loop and once a batch."""

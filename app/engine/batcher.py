@@ -34,7 +34,6 @@ class QueueLimits(NamedTuple):
     """What may wait for the device, and for how long the device may be silent."""
 
     max_rows: int
-    max_bytes: int
     device_timeout: float  # seconds
 
 
@@ -53,7 +52,7 @@ class Batcher:
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._work_is_there = threading.Condition(self._lock)
-        self._backlog = Backlog(metrics, max_rows=limits.max_rows, max_bytes=limits.max_bytes)
+        self._backlog = Backlog(metrics, max_rows=limits.max_rows)
         line = partial(Line, metrics, self._backlog, self._lock)
         self._on_loop = line(tell=settle, lose=self._lose)
         self._on_thread = line(tell=self._tell_loop, lose=self._lose)
@@ -77,18 +76,19 @@ class Batcher:
         DeviceFailed if this request's own rows cannot be run, NotFinite if they give no numbers,
         DeviceLost if nothing can be run any more.
         """
-        num_bytes = len(rows) * operation.row_bytes
         future: asyncio.Future[Rows] = self._loop.create_future()
-        entry = Entry(rows, num_bytes, ticket, future, levels=levels)
+        entry = Entry(rows, ticket, future, levels=levels)
         if ticket.expires <= entry.arrived:
             self._dropped.labels("deadline").inc()
             raise ticket.passed()
+        # Whoever asks reserves all that it will hold; what it forgot is reserved here.
+        ticket.reserve(len(rows) * operation.row_bytes)
         with self._lock:
             if self._lost is not None:
                 raise DeviceLost(self._lost)
             if self._closing:
                 self._backlog.refuse("the service is shutting down")
-            self._backlog.admit(len(rows), num_bytes, ticket.expires - entry.arrived)
+            self._backlog.admit(len(rows), ticket.expires - entry.arrived)
             (self._on_loop if operation.on_loop else self._on_thread).add(operation, entry)
         self._ask_for_a_turn()
         try:
@@ -96,17 +96,16 @@ class Batcher:
         except asyncio.CancelledError:
             with self._lock:
                 left = entry.give_up()
-                self._backlog.grow(-left, -entry.free())
+                self._backlog.grow(-left)
                 self._backlog.show()
             if left:
                 self._dropped.labels("client_gone").inc()
             raise
 
-    def check_room(self, operation: Operation, num_rows: int, ticket: Ticket) -> None:
+    def check_room(self, num_rows: int, ticket: Ticket) -> None:
         """Raise Overloaded if so many rows would be refused now: before any work on them."""
-        seconds = ticket.expires - time.monotonic()
         with self._lock:
-            self._backlog.check(num_rows, num_rows * operation.row_bytes, seconds)
+            self._backlog.check(num_rows, ticket.remaining)
 
     def _ask_for_a_turn(self) -> None:
         # Once the loop has come to the end of what is ready, and has looked once more: who was just

@@ -2,27 +2,82 @@
 
 import asyncio
 import time
-from typing import NamedTuple
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from app.arrays import Floats, Rows
 from app.engine.execution import Answers
 from app.engine.loaded_model import Operation
+from app.engine.memory_budget import MemoryBudget
 from app.errors import DeadlinePassed, LatentdError, NotFinite
 
 
 class Ticket:
-    """One request's time: until when it may wait, and how its seconds were spent so far."""
+    """One request's deadline, what it holds of the budget, and how its seconds were spent so far.
 
-    __slots__ = ("batch", "device", "expires", "queue", "timeout")
+    Without a budget, as of work that belongs to no request, nothing is counted.
+    """
 
-    def __init__(self, timeout: float) -> None:
+    __slots__ = (
+        "_budget",
+        "_held",
+        "_renewable",
+        "batch",
+        "device",
+        "expires",
+        "queue",
+        "timeout",
+    )
+
+    def __init__(
+        self, timeout: float, budget: MemoryBudget | None = None, *, renewable: bool = True
+    ) -> None:
+        self._budget = budget
+        self._held = 0
+        self._renewable = renewable
         self.timeout = timeout
         self.expires = time.monotonic() + timeout
         self.queue = 0.0  # waiting for the first batch
         self.batch = 0.0  # between batches, and being put together and taken apart
         self.device = 0.0  # in batches on the device
+
+    def reserve(self, num_bytes: int) -> None:
+        """Hold at least `num_bytes` until `release`; raises LimitExceeded or Overloaded."""
+        if num_bytes > self._held and self._budget is not None:
+            self._budget.take(num_bytes - self._held, self._held)
+            self._held = num_bytes
+
+    def release(self) -> None:
+        """Hold nothing any more."""
+        if self._held and self._budget is not None:
+            self._budget.give(self._held, time.monotonic() - self.expires + self.timeout)
+            self._held = 0
+
+    def release_after(self, work: "Future[Any]") -> None:
+        """Hold what is held until a thread's `work`, which nobody waits for, is over."""
+        held, budget, self._held = self._held, self._budget, 0
+        loop = asyncio.get_running_loop()
+
+        def give(_: object) -> None:
+            # The loop may be closed by then, and nothing is counted.
+            if held and budget is not None:
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(budget.give, held, self.timeout)
+
+        work.add_done_callback(give)
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; negative behind it."""
+        return self.expires - time.monotonic()
+
+    def check(self) -> None:
+        """Raise DeadlinePassed behind the deadline."""
+        if time.monotonic() > self.expires:
+            raise self.passed()
 
     def passed(self) -> DeadlinePassed:
         """The error of a request whose time is over."""
@@ -33,8 +88,9 @@ class Ticket:
         )
 
     def renew(self) -> None:
-        """Start the time anew: each part of a stream has all of it."""
-        self.expires = time.monotonic() + self.timeout
+        """Start the time anew, for the next part of a stream; not where the client set a time."""
+        if self._renewable:
+            self.expires = time.monotonic() + self.timeout
 
 
 class Entry:
@@ -48,7 +104,6 @@ class Entry:
         "failed",
         "future",
         "levels",
-        "num_bytes",
         "rows",
         "started",
         "taken",
@@ -58,14 +113,12 @@ class Entry:
     def __init__(
         self,
         rows: Floats,
-        num_bytes: int,
         ticket: Ticket,
         future: "asyncio.Future[Rows]",
         *,
         levels: bool,
     ) -> None:
         self.rows = rows  # [n, *row_shape]
-        self.num_bytes = num_bytes
         self.ticket = ticket
         self.future = future
         self.levels = levels  # wants images as levels, not as numbers
@@ -92,11 +145,6 @@ class Entry:
         """Want no more rows; how many no batch had taken yet."""
         left, self.taken = self.left, len(self.rows)
         return left
-
-    def free(self) -> int:
-        """The bytes that it was charged for and no longer takes."""
-        num_bytes, self.num_bytes = self.num_bytes, 0
-        return num_bytes
 
     def put(self, part: Rows) -> bool:
         """Note the answer to the next rows; whether that was the last of them."""

@@ -43,7 +43,6 @@ class Line:
         self._waiting: dict[Operation, deque[Entry]] = {}
         self._running: list[Share] = []
         self._idle_until = 0.0  # when the last wait for work ended
-        self._freed_bytes = 0
         self.busy_since: float | None = None
 
     # To be called with the lock held.
@@ -68,7 +67,7 @@ class Line:
         self._turns.clear()
         self._waiting.clear()
         for entry in entries:
-            self._backlog.grow(-entry.give_up(), -entry.free())
+            self._backlog.grow(-entry.give_up())
         return entries
 
     # To be called on the line's thread, without the lock.
@@ -122,7 +121,7 @@ class Line:
         else:
             # An operation that waits for nothing keeps nothing: its model may be gone tomorrow.
             del self._waiting[operation]
-        self._backlog.grow(-taken, 0)
+        self._backlog.grow(-taken)
         self._backlog.show()
         self._running = list(shares.values())
         self.busy_since = now
@@ -132,7 +131,7 @@ class Line:
         """Take an entry out: one of its shares failed, or it is too late, or its client has left
         (then it has been taken off the backlog already).
         """
-        self._backlog.grow(-entry.give_up(), -entry.free())
+        self._backlog.grow(-entry.give_up())
         if entry.failed or entry.future.done():
             return []
         self._metrics.dropped.labels("deadline").inc()
@@ -152,7 +151,6 @@ class Line:
             answer = entry.answer
         else:
             return []
-        self._freed_bytes += entry.free()
         return [Outcome(entry, answer)]
 
     def _count(self, operation: Operation, shares: list[Share], seconds: float) -> None:
@@ -167,6 +165,4 @@ class Line:
         with self._lock:
             # While something always waits, what lies between batches is part of the service too.
             self._backlog.served(num_rows, now - self._idle_until)
-            self._backlog.grow(0, -self._freed_bytes)
             self._idle_until = now
-            self._freed_bytes = 0

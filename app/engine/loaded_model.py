@@ -71,6 +71,16 @@ class LoadedModel:
         return str(self.model)
 
     @cached_property
+    def data_bytes(self) -> int:
+        """Bytes of a row of data in float32."""
+        return FLOAT_BYTES * prod(self.manifest.data.shape)
+
+    @cached_property
+    def latent_bytes(self) -> int:
+        """Bytes of a latent in float32."""
+        return FLOAT_BYTES * prod(self.manifest.latent_shape)
+
+    @cached_property
     def directions(self) -> dict[str, Floats]:
         """Directions [*latent_shape] that were published with it, by name."""
         return {name: record.tensor().numpy() for name, record in self.manifest.directions.items()}

@@ -42,7 +42,9 @@ class Format(NamedTuple):
     write: Write
     layout: Layout | None = None  # goes before the one asked for
     max_side: int = 2**31 - 1  # pixels that a picture may be wide or high; PNG's own limit
-    effort: int = 1  # how many times PNG's time a byte of pixels takes
+    effort: int = 1  # how many times PNG's time a byte of pixels, or of numbers, takes
+    encoder_bytes: int = 0  # of memory that a pixel takes in the encoder itself
+    one_picture: bool = True  # whether all rows are drawn together; else one after the other
     in_parts: Callable[[Head], PartWriter] | None = (
         None  # where it can begin before all rows are there
     )
@@ -50,12 +52,20 @@ class Format(NamedTuple):
 
 FORMATS = {
     "png": Format("image/png", draws=True, levels=True, write=png.write),
-    "json": Format("application/json", draws=False, levels=True, write=json.write),
+    "json": Format(
+        "application/json",
+        draws=False,
+        levels=True,
+        write=json.write,
+        effort=2,
+        one_picture=False,
+    ),
     "npy": Format(
         "application/x-npy",
         draws=False,
         levels=False,
         write=raw.whole(npy.header),
+        effort=0,
         in_parts=raw.in_parts(npy.header),
     ),
     "safetensors": Format(
@@ -63,10 +73,16 @@ FORMATS = {
         draws=False,
         levels=False,
         write=raw.whole(safetensors.header),
+        effort=0,
         in_parts=raw.in_parts(safetensors.header),
     ),
     "zip": Format(
-        "application/zip", draws=True, levels=True, write=zip.write, in_parts=zip.Pictures
+        "application/zip",
+        draws=True,
+        levels=True,
+        write=zip.write,
+        in_parts=zip.Pictures,
+        one_picture=False,
     ),
     "webp": Format(
         "image/webp",
@@ -75,6 +91,7 @@ FORMATS = {
         write=webp.write,
         max_side=webp.MAX_SIDE,
         effort=16,
+        encoder_bytes=pillow.WEBP_BYTES,
     ),
     "gif": Format(
         "image/gif",
@@ -94,6 +111,7 @@ FORMATS = {
         layout="frames",
         max_side=webp.MAX_SIDE,
         effort=32,
+        encoder_bytes=pillow.WEBP_BYTES,
     ),
     "sprite": Format(
         "application/zip",

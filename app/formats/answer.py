@@ -33,6 +33,8 @@ class Answer(NamedTuple):
 
     head: Head
     rows: Rows
+    check: Callable[[], None] = lambda: None
+    """Raises where nobody waits for the answer any more; to be called now and then."""
 
     @property
     def images(self) -> Levels:
@@ -40,10 +42,24 @@ class Answer(NamedTuple):
         return cast(Levels, self.rows)
 
     @property
+    def one_by_one(self) -> Iterator[Levels]:
+        """The images [H, W, C], as long as somebody waits."""
+        for image in self.images:
+            self.check()
+            yield image
+
+    @property
     def pictures(self) -> Iterator[Levels]:
         """The same, each as a picture of its own [H', W', C], scaled."""
         scale = self.head.sheet.scale if self.head.sheet else 1
-        return (enlarge(image, scale) for image in self.images)
+        return (enlarge(image, scale) for image in self.one_by_one)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of each of them."""
+        scale = self.head.sheet.scale if self.head.sheet else 1
+        _, height, width, channels = self.images.shape
+        return height * scale, width * scale, channels
 
 
 class PartWriter(Protocol):

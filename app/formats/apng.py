@@ -16,9 +16,8 @@ WHOLE = (0, 0)
 def write(answer: Answer) -> Sequence[Buffer]:
     """Every frame as it is, those that equal the one before too."""
     head, motion = answer.head, answer.head.motion
-    pictures = list(answer.pictures)
-    height, width, channels = pictures[0].shape
-    data = [png.compress(picture) for picture in pictures]
+    height, width, channels = answer.picture_shape
+    data = [png.compress(picture) for picture in answer.pictures]
     order = motion.order(len(data))
     parts = [
         png.head(width, height, channels),

@@ -25,9 +25,9 @@ def write(answer: Answer) -> Sequence[Buffer]:
     """Every frame as it is, those that equal the one before too."""
     motion = answer.head.motion
     scale = answer.head.sheet.scale if answer.head.sheet else 1
-    _, height, width, channels = answer.images.shape
-    size = width * scale, height * scale
-    pictures = [_picture(image, size, scale) for image in answer.images]
+    height, width, channels = answer.picture_shape
+    size = width, height
+    pictures = [_picture(image, size, scale) for image in answer.one_by_one]
     order = motion.order(len(pictures))
     grey = channels == 1
     # Section 18; a frame without a table of its own takes this one.

@@ -15,6 +15,8 @@ from app.arrays import Levels
 # Other releases give other bytes of the same pixels.
 VERSION = f"pillow-{PIL.__version__} webp-{features.version('webp')}"
 
+# That a pixel takes while libwebp compresses without loss, whatever its channels; measured.
+WEBP_BYTES = 28
 TABLE_BYTES = 3 * 256
 # Of a GIF that Pillow writes: before its table, and of the picture's place and size behind it.
 GIF_HEAD, GIF_PLACE = 13, 10

@@ -29,9 +29,8 @@ def write(answer: Answer) -> Sequence[Buffer]:
 def write_animation(answer: Answer) -> Sequence[Buffer]:
     """Every frame as it is, those that equal the one before too."""
     motion = answer.head.motion
-    pictures = list(answer.pictures)
-    height, width, channels = pictures[0].shape
-    files = [pillow.webp(picture) for picture in pictures]
+    height, width, channels = answer.picture_shape
+    files = [pillow.webp(picture) for picture in answer.pictures]
     order = motion.order(len(files))
     size = _uint24(width - 1) + _uint24(height - 1)
     flags = struct.pack("<I", ANIMATION | (ALPHA if channels == 4 else 0))

@@ -17,7 +17,7 @@ from math import prod
 
 import numpy as np
 
-from app.arrays import NUM_LEVELS, Doubles, Floats
+from app.arrays import FLOAT_BYTES, NUM_LEVELS, Doubles, Floats
 from app.entropy_coder import Stack, Symbols
 from app.latent_codes import UNIT, LatentCode
 from app.service import LatentService, ServedModel, Ticket
@@ -27,6 +27,8 @@ from app.worker_threads import offload
 # images are coded in, so part of its format.
 TOGETHER = 64
 PROBABILITIES = 2**22
+# To code a symbol by a normal of its own takes as long as to draw so many bytes.
+SYMBOL_BYTES = 80
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class BitsBack:
         for group in self._groups(len(x)):
             rows = x[group]
             mean, deviation = await self._posterior(rows)
-            stack.mask(len(mean), group.start)
-            places = stack.pop_near(mean, deviation).reshape(len(rows), -1)
+            draw = partial(self._draw, stack, mean, deviation, group.start)
+            places = (await offload(draw, SYMBOL_BYTES * len(mean), self.ticket)).reshape(
+                len(rows), -1
+            )
             p = await self._probabilities(places)
-            await offload(partial(self._push, stack, rows, places, p))
+            await offload(partial(self._push, stack, rows, places, p), ticket=self.ticket)
 
     async def pop(self, stack: Stack, count: int) -> Floats:
         """Take `count` images off the stack that `push` put there at once."""
@@ -56,14 +60,24 @@ class BitsBack:
         x: Floats = np.empty((count, *shape), np.float32)
         for group in reversed([*self._groups(count)]):
             num_rows = group.stop - group.start
-            places = await offload(partial(self.latents.pop, stack, num_rows))
+            places = await offload(partial(self.latents.pop, stack, num_rows), ticket=self.ticket)
             p = await self._probabilities(places)
-            levels = await offload(partial(stack.pop_choices, p))
+            levels = await offload(partial(stack.pop_choices, p), ticket=self.ticket)
             x[group] = numbers(levels, self.num_levels).reshape(num_rows, *shape)
             mean, deviation = await self._posterior(x[group])
-            stack.push_near(places.reshape(-1), mean, deviation)
-            stack.unmask(len(mean), group.start)
+            undo = partial(self._undo, stack, places.reshape(-1), mean, deviation, group.start)
+            await offload(undo, SYMBOL_BYTES * len(mean), self.ticket)
         return x
+
+    def _draw(self, stack: Stack, mean: Doubles, deviation: Doubles, key: int) -> Symbols:
+        stack.mask(len(mean), key)
+        return stack.pop_near(mean, deviation)
+
+    def _undo(
+        self, stack: Stack, places: Symbols, mean: Doubles, deviation: Doubles, key: int
+    ) -> None:
+        stack.push_near(places, mean, deviation)
+        stack.unmask(len(mean), key)
 
     def _push(self, stack: Stack, rows: Floats, places: Symbols, p: Floats) -> None:
         stack.push_choices(nearest_levels(rows, self.num_levels).reshape(-1), p)
@@ -93,6 +107,13 @@ class BitsBack:
     def _together(self) -> int:
         numbers = self.num_levels * prod(self.model.manifest.data.shape)
         return min(TOGETHER, max(1, PROBABILITIES // numbers))
+
+    def num_bytes(self, count: int) -> int:
+        """What coding `count` images takes in memory at most."""
+        together = min(count, self._together)
+        numbers = self.num_levels * prod(self.model.manifest.data.shape)
+        images = count * (6 * self.model.data_bytes + 2 * self.model.latent_bytes)
+        return images + together * FLOAT_BYTES * 4 * numbers
 
     def most_bits(self, count: int) -> int:
         """More than the posteriors of `count` images ever take off the stack at once."""

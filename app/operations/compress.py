@@ -50,9 +50,11 @@ _CODECS = OncePerModel[Codec]()
 async def compress(service: LatentService, model: ServedModel, x: Floats, ticket: Ticket) -> Coded:
     """`x` [n, *data_shape] of a model's levels as a file, which has been read again once."""
     num_levels = await _num_levels(service, model, ticket)
-    x = _on_levels(model, x, num_levels)
+    ticket.reserve(4 * x.nbytes)
+    x = await offload(partial(_on_levels, model, x, num_levels), 4 * x.nbytes, ticket)
     latents, host = await _codec(service, model, num_levels, ticket)
     coder = BitsBack(service, model, latents, num_levels, ticket)
+    ticket.reserve(coder.num_bytes(len(x)))
     initial = _initial(coder.most_bits(len(x)) // 32)
     stack = Stack(initial)
     await coder.push(stack, x)
@@ -64,7 +66,7 @@ async def compress(service: LatentService, model: ServedModel, x: Floats, ticket
         host=host,
         num_levels=num_levels,
         count=len(x),
-        rows=_digest(x, num_levels),
+        rows=await offload(partial(_digest, x, num_levels), 4 * x.nbytes, ticket),
     )
     file = Compressed(head, words)
     try:
@@ -101,13 +103,16 @@ async def decompress(
         raise damaged
     try:
         stack = Stack(file.words)
-        x = await BitsBack(service, model, latents, num_levels, ticket).pop(stack, head.count)
+        coder = BitsBack(service, model, latents, num_levels, ticket)
+        ticket.reserve(coder.num_bytes(head.count))
+        x = await coder.pop(stack, head.count)
     except ValueError:
         raise damaged from None
     left = stack.words()
-    if _digest(x, num_levels) != head.rows or not np.array_equal(left, _initial(len(left))):
+    digest = await offload(partial(_digest, x, num_levels), 4 * x.nbytes, ticket)
+    if digest != head.rows or not np.array_equal(left, _initial(len(left))):
         raise damaged
-    return to_levels(x) if levels else x
+    return await offload(partial(to_levels, x), 4 * x.nbytes, ticket) if levels else x
 
 
 async def _num_levels(service: LatentService, model: ServedModel, ticket: Ticket) -> NumLevels:
@@ -179,7 +184,9 @@ async def _codec(
         latents = standard(int(np.prod(shape)))
         if model.prior:
             noise = latent_math.row_noise(SEED, SAMPLES, shape)
-            drawn = await service.in_parts(lambda part: service.from_prior(model, part, own), noise)
+            drawn = await service.in_parts(
+                lambda part: service.from_prior(model, part, own), noise, 2 * model.latent_bytes
+            )
             latents = await offload(partial(fitted, drawn))
         coder = BitsBack(service, model, latents, num_levels, own)
         return Codec(latents, await _host(coder))

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from app import paths
-from app.arrays import Floats, Rows
+from app.arrays import Doubles, Floats, Rows
 from app.errors import BadValue
 from app.service import LatentService, Point, ServedModel, Ticket
 from app.worker_threads import offload
@@ -18,6 +18,8 @@ CORNERS = 4
 # Pictures taken to see where a way changes how fast: for each frame, and for each leg beside.
 FRAME_LOOKS = 4
 LEG_LOOKS = 32
+# Of latents while they are walked through, in doubles.
+COPIES = 24
 
 
 class Walk(NamedTuple):
@@ -44,10 +46,12 @@ async def interpolate(
 ) -> Rows:
     """Frames [num_frames, …] along the way, ends included; a sheet's row by row."""
     _check(service, walk)
+    ticket.reserve(_num_bytes(model, walk))
     points = await service.locate(model, walk.points, ticket)
     if walk.rows is not None:
         down, right = (paths.parts(steps, walk.easing) for steps in (walk.rows, walk.steps))
-        way = paths.across(points, down, right, walk.method)
+        across = partial(paths.across, points, down, right, walk.method)
+        way = await offload(across, walk.num_frames * COPIES * model.latent_bytes, ticket)
     else:
         way = await _way(service, model, points, walk, ticket)
     return await service.decode(model, way, ticket, levels=levels)
@@ -62,16 +66,35 @@ async def _way(
         points, steps = np.concatenate([points, points[:1]]), steps + 1
     legs = len(points) - 1
     parts = paths.parts(steps, walk.easing)
+
+    async def along(positions: Doubles) -> Floats:
+        work = partial(paths.along, points, positions, walk.method)
+        return await offload(work, len(positions) * COPIES * model.latent_bytes, ticket)
+
     if walk.spacing == "pixel":
         # Of the points, too, for the way turns there; and as many whatever the operator has set.
-        each = ceil(FRAME_LOOKS * steps / legs) + LEG_LOOKS
-        positions = np.linspace(0, legs, each * legs + 1)
         looks = await service.in_parts(
             lambda z: service.decode_numbers(model, z, ticket),
-            paths.along(points, positions, walk.method),
+            await along(np.linspace(0, legs, _looks_of_a_leg(steps, legs) * legs + 1)),
+            model.data_bytes + model.latent_bytes,
         )
-        parts = await offload(partial(paths.evenly, looks, parts))
-    return paths.along(points, legs * parts, walk.method)[: walk.steps]
+        parts = await offload(partial(paths.evenly, looks, parts), ticket=ticket)
+    return (await along(legs * parts))[: walk.steps]
+
+
+def _looks_of_a_leg(steps: int, legs: int) -> int:
+    return ceil(FRAME_LOOKS * steps / legs) + LEG_LOOKS
+
+
+def _num_bytes(model: ServedModel, walk: Walk) -> int:
+    """What a walk takes in memory at most: its frames, and what was looked at for them."""
+    num_bytes = walk.num_frames * (model.data_bytes + COPIES * model.latent_bytes)
+    if walk.spacing == "pixel":
+        legs = len(walk.points) - 1 + walk.loop
+        count = _looks_of_a_leg(walk.steps + walk.loop, legs) * legs + 1
+        # The way of its looks is gone before its frames are there.
+        num_bytes += count * (model.data_bytes + COPIES * model.latent_bytes) + paths.BLOCK_BYTES
+    return num_bytes
 
 
 def _check(service: LatentService, walk: Walk) -> None:

@@ -22,6 +22,7 @@ async def neighbours(
             f"{count} neighbours of {len(points)} points are {len(points) * count}: one request "
             f"may have at most {MOST}; ask for fewer at a time"
         )
+    ticket.reserve(len(points) * count * 2 * model.data_bytes)
     z = await service.locate(model, points, ticket)
     return await service.neighbours(model, z, count, ticket)
 

@@ -39,6 +39,7 @@ async def project(
     first to the right, the second down; places lie at quantiles of both.
     """
     service.limits.check("max_rows", steps * steps, "images")
+    ticket.reserve(steps * steps * (model.data_bytes + 3 * model.latent_bytes))
     if prod(model.manifest.latent_shape) < 2:
         raise BadValue(f"{model.id} has one latent only, and a map takes two: sample it instead")
 
@@ -47,7 +48,7 @@ async def project(
         return Projected(z, await offload(partial(principal, mean)))
 
     known = await _KNOWN.of(model, made, ticket)
-    rows = await offload(partial(nearest, known.where, steps))
+    rows = await offload(partial(nearest, known.where, steps), ticket=ticket)
     return await service.decode(model, known.z[rows], ticket, levels=levels)
 
 

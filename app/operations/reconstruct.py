@@ -19,6 +19,7 @@ async def reconstruct(
 
     Several rounds drift to what the model takes for typical.
     """
+    ticket.reserve(len(points) * (3 * model.data_bytes + 4 * model.latent_bytes))
     x = await service.data(model, points, ticket)
     for _ in range(rounds - 1):
         mean = (await service.encode(model, x, ticket)).mean

@@ -5,6 +5,7 @@ what the decoder says of a latent that was drawn for the whole. One chain keeps 
 so several begin at samples of the prior, and each counts by how well it explains what is known.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,12 @@ from app import latent_math
 from app.arrays import Floats, Rows, all_finite, to_levels
 from app.errors import BadValue, NotFinite
 from app.service import LatentService, Point, ServedModel, Ticket
+from app.worker_threads import offload
 
 # A mean is never quite 0 or 1, so that no pixel alone rules a chain out.
 LEAST = 1e-6
+# Of a chain's image while it is filled in, some of them in doubles.
+COPIES = 16
 
 
 class Restoration(NamedTuple):
@@ -43,15 +47,33 @@ async def restore(
 ) -> Rows:
     """The expected image [1, …], or `num_samples` possible ones."""
     _check(service, model, asked)
+    chains_bytes = asked.chains * model.data_bytes
+    ticket.reserve(asked.chains * (COPIES * model.data_bytes + 8 * model.latent_bytes))
     seen = (await service.data(model, [asked.point], ticket))[0]
     known = 1 - np.broadcast_to(0 if asked.hidden is None else asked.hidden, seen.shape)
     noise = latent_math.Noise(asked.seed, model.manifest.latent_shape)
-    z = await service.from_prior(model, noise.rows(asked.chains), ticket)
+
+    async def drawn() -> Floats:
+        work = partial(noise.rows, asked.chains)
+        return await offload(work, asked.chains * model.latent_bytes, ticket)
+
+    z = await service.from_prior(model, await drawn(), ticket)
     for _ in range(asked.steps):
         guess = await service.decode_numbers(model, z, ticket)
-        mean, log_var, _ = await service.encode(model, _fill(seen, known, guess, asked), ticket)
-        z = latent_math.draw_posterior(mean, log_var, noise.rows(asked.chains))
+        filled = await offload(
+            partial(_fill, seen, known, guess, asked), COPIES * chains_bytes, ticket
+        )
+        mean, log_var, _ = await service.encode(model, filled, ticket)
+        z = latent_math.draw_posterior(mean, log_var, await drawn())
     guess = await service.decode_numbers(model, mean, ticket)
+    completed = partial(_completed, seen, known, guess, asked, levels=levels)
+    return await offload(completed, 4 * COPIES * chains_bytes, ticket)
+
+
+def _completed(
+    seen: Floats, known: Floats, guess: Floats, asked: Restoration, *, levels: bool
+) -> Rows:
+    """The answer, from the last guess of each chain."""
     fit = _log_likelihood(seen, known, guess)
     filled = _fill(seen, known, guess, asked)
     if asked.num_samples is None:
@@ -60,7 +82,7 @@ async def restore(
     else:
         filled = filled[np.argsort(-fit, kind="stable")[: asked.num_samples]]
     if not all_finite(filled):
-        raise NotFinite(f"{model.id} gave no finite image to what was to be restored")
+        raise NotFinite("the model gave no finite image to what was to be restored")
     return to_levels(filled) if levels else filled
 
 

@@ -16,6 +16,7 @@ from app.worker_threads import offload
 
 LOG_TWO_PI = float(np.log(2 * np.pi))
 NUMBERS = 2**22  # of rows and draws that are made ready at a time
+COPIES = 8  # of the draws' noise, three of them in doubles
 
 
 class Scores(NamedTuple):
@@ -47,21 +48,25 @@ async def score(
             f"{service.limits.max_draws}; ask for a smaller k or fewer rows, or have the operator "
             "raise LATENTD_MAX_DRAWS"
         )
-    x = _observed(model, x, seed)
+    pair_size = prod(model.manifest.data.shape) + prod(model.manifest.latent_shape)
+    most = max(1, min(service.limits.max_rows, NUMBERS // pair_size))
+    pairs_bytes = FLOAT_BYTES * pair_size * min(most, draws)
+    ticket.reserve(
+        3 * len(x) * model.data_bytes + COPIES * draws * model.latent_bytes + 4 * pairs_bytes
+    )
+    x = await offload(partial(_observed, model, x, seed), 4 * x.nbytes, ticket)
     posterior = await service.encode(model, x, ticket)
     shape = (k, *model.manifest.latent_shape)
     num_bytes = FLOAT_BYTES * len(x) * prod(shape)
-    noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes)
-    pair_size = x[0].size + noise[0, 0].size
-    most = max(1, min(service.limits.max_rows, NUMBERS // pair_size))
+    noise = await offload(partial(latent_math.row_noise, seed, len(x), shape), num_bytes, ticket)
     densities = []
     for start in range(0, draws, most):
         part = np.arange(start, min(start + most, draws))
         work = partial(_pairs, x, posterior, noise, part)
-        pairs = await offload(work, FLOAT_BYTES * len(part) * pair_size)
+        pairs = await offload(work, FLOAT_BYTES * len(part) * pair_size, ticket)
         densities.append(await service.densities(model, pairs, ticket))
     found = np.concatenate(densities).reshape(len(x), k, 2).astype(np.float64)
-    return await offload(partial(_scores, model, posterior, noise, found), num_bytes)
+    return await offload(partial(_scores, model, posterior, noise, found), num_bytes, ticket)
 
 
 def _observed(model: ServedModel, x: Floats, seed: int) -> Floats:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.arrays import Rows
+from app.arrays import Floats, Rows
 from app.operations.dimensions import check_named, dimensions
 from app.service import LatentService, Point, ServedModel, Ticket
+from app.worker_threads import offload
 
 
 class Traversal(NamedTuple):
@@ -29,12 +30,17 @@ async def traverse(
     """Rows [dimensions · steps, …]: dimension by dimension from its 0.05 to its 0.95 quantile."""
     point, chosen, steps = traversal
     service.limits.check("max_rows", len(chosen) * steps, "images")
+    ticket.reserve(len(chosen) * steps * (model.data_bytes + 3 * model.latent_bytes))
     known = await dimensions(service, model, ticket)
     check_named(known, chosen)
     start = (await service.locate(model, [point], ticket)).reshape(-1)
-    z = np.tile(start, (len(chosen), steps, 1))
-    values = known.quantiles(steps)
-    for row, dimension in enumerate(chosen):
-        z[row, :, dimension] = values[:, dimension]
-    way = z.reshape(-1, *model.manifest.latent_shape)
+    values = known.quantiles(steps, chosen)
+
+    def walks() -> Floats:
+        z = np.tile(start, (len(chosen), steps, 1))
+        for row, dimension in enumerate(chosen):
+            z[row, :, dimension] = values[:, row]
+        return z.reshape(-1, *model.manifest.latent_shape)
+
+    way = await offload(walks, len(chosen) * steps * model.latent_bytes, ticket)
     return await service.decode(model, way, ticket, levels=levels)

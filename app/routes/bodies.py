@@ -2,18 +2,20 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from math import inf
+from functools import partial
+from math import inf, prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from app.arrays import Floats
+from app.arrays import FLOAT_BYTES, Floats
 from app.errors import BadBody, BadValue
 from app.formats import npy
 from app.images import read_images
@@ -27,6 +29,8 @@ from app.worker_threads import offload
 
 NPY = ("application/x-npy", "application/npy", "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp")
+# To check a number of a list takes longer than to draw so many bytes for each of its own.
+LIST_EFFORT = 4
 # What a page sends with its files; none of it is read.
 MAX_FIELDS = 16
 
@@ -52,11 +56,10 @@ async def read_latents(exchange: Exchange) -> Floats:
     media_type = media_type_of(exchange)
     body = await exchange.body()
     if media_type in NPY:
-        return _noted(exchange, rows_from_array(npy.read(body), shape, "latents"))
+        return await _read_array(exchange, body, partial(rows_from_array, what="latents"), shape)
     if media_type == JSON:
         latents = parse_json(exchange, DecodeRequest, body).latents
-        exchange.service.limits.check("max_rows", len(latents), "rows")
-        return _noted(exchange, rows_from_lists(latents, shape, "latents"))
+        return await _read_lists(exchange, latents, shape, "latents")
     raise unsupported(media_type, JSON, NPY[0])
 
 
@@ -69,12 +72,15 @@ async def read_data(exchange: Exchange) -> Floats:
     if media_type in IMAGES:
         return await _read_files(exchange, [body])
     if media_type in NPY:
-        return _rows_from_npy(exchange, body)
+        data = exchange.model.manifest.data
+        if data.kind == "image":
+            return await _read_array(exchange, body, images_from_array, data.shape)
+        return await _read_array(exchange, body, partial(rows_from_array, what="rows"), data.shape)
     if media_type == JSON:
         request = parse_json(exchange, EncodeRequest, body)
         if request.images is not None:
             return await _read_files(exchange, _decode_base64(request.images))
-        return _rows_of_numbers(exchange, request.rows or [])
+        return await _rows_of_numbers(exchange, request.rows or [])
     raise unsupported(media_type, *IMAGES, "multipart/form-data", JSON, NPY[0])
 
 
@@ -83,6 +89,8 @@ async def read_points(exchange: Exchange) -> list[ServicePoint]:
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
     question = parse_json(exchange, PointsRequest, await exchange.body())
+    unpacked = sum(point.image is not None or point.row is not None for point in question.points)
+    exchange.ticket.reserve(2 * unpacked * exchange.model.data_bytes)
     return [await read_point(exchange, point) for point in question.points]
 
 
@@ -93,9 +101,9 @@ async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
     if point.image is not None:
         return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
     if point.row is not None:
-        return DataPoint(_rows_of_numbers(exchange, [point.row])[0])
+        return DataPoint((await _rows_of_numbers(exchange, [point.row]))[0])
     shape = exchange.model.manifest.latent_shape
-    return LatentPoint(_noted(exchange, rows_from_lists([point.latent], shape, "latent"))[0])
+    return LatentPoint((await _read_lists(exchange, [point.latent], shape, "latent"))[0])
 
 
 async def read_mask(exchange: Exchange, mask: str) -> Floats:
@@ -104,7 +112,8 @@ async def read_mask(exchange: Exchange, mask: str) -> Floats:
     if data.kind != "image":
         raise BadValue(f"{exchange.model.model} takes rows of numbers, which have no mask")
     files, shape = _decode_base64([mask], "mask"), (1, *data.shape[1:])
-    read = await offload(lambda: read_images(files, shape, "mask"), len(mask))
+    work = partial(read_images, files, shape, "mask")
+    read = await offload(work, max(len(mask), exchange.model.data_bytes), exchange.ticket)
     hidden: Floats = np.rint(read[0])
     return hidden
 
@@ -160,31 +169,46 @@ async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
         )
     # The service counts rows too, but only once every file has been read.
     exchange.service.limits.check("max_rows", len(files), "images")
-    return await offload(lambda: read_images(files, data.shape), sum(map(len, files)))
+    # A file of a kilobyte may unpack to megabytes.
+    num_bytes = len(files) * exchange.model.data_bytes
+    exchange.ticket.reserve(num_bytes)
+    work = partial(read_images, files, data.shape)
+    return await offload(work, max(num_bytes, sum(map(len, files))), exchange.ticket)
 
 
-def _rows_from_npy(exchange: Exchange, body: bytes) -> Floats:
-    data = exchange.model.manifest.data
+async def _read_array(
+    exchange: Exchange,
+    body: bytes,
+    read: Callable[[NDArray[np.generic], tuple[int, ...]], Floats],
+    shape: tuple[int, ...],
+) -> Floats:
+    """The array of a `.npy` body as rows, no more than there may be."""
     array = npy.read(body)
-    if data.kind == "image":
-        return images_from_array(array, data.shape)
-    return _noted(exchange, rows_from_array(array, data.shape, "rows"))
+    if array.ndim:
+        exchange.service.limits.check("max_rows", len(array), "rows")
+    exchange.ticket.reserve(2 * FLOAT_BYTES * array.size)
+    work = partial(read, array, shape)
+    return exchange.note(await offload(work, FLOAT_BYTES * array.size, exchange.ticket))
 
 
-def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
+async def _read_lists(
+    exchange: Exchange, rows: Sequence[object], shape: tuple[int, ...], what: str
+) -> Floats:
+    """Nested lists as rows, no more than there may be."""
+    exchange.service.limits.check("max_rows", len(rows), "rows")
+    num_bytes = len(rows) * FLOAT_BYTES * prod(shape)
+    exchange.ticket.reserve(num_bytes)
+    work = partial(rows_from_lists, rows, shape, what)
+    return exchange.note(await offload(work, LIST_EFFORT * num_bytes, exchange.ticket))
+
+
+async def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:
     data = exchange.model.manifest.data
     if data.kind == "image":
         raise BadValue(
             f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
         )
-    exchange.service.limits.check("max_rows", len(rows), "rows")
-    return _noted(exchange, rows_from_lists(rows, data.shape, "rows"))
-
-
-def _noted(exchange: Exchange, numbers: Floats) -> Floats:
-    """The same, for whose fault it is where an answer is not finite."""
-    exchange.given.append(numbers)
-    return numbers
+    return await _read_lists(exchange, rows, data.shape, "rows")
 
 
 def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:

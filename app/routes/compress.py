@@ -6,6 +6,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query
 
+from app.arrays import Floats
 from app.compressed_file import unpack
 from app.operations.compress import Coded, compress, decompress
 from app.routes.bodies import BINARY, documented, read_points
@@ -33,7 +34,8 @@ async def post_compress(exchange: Asked, query: Annotated[CompressQuery, Query()
     model, ticket = exchange.model, exchange.ticket
     x = await exchange.service.data(model, await read_points(exchange), ticket)
     if query.threshold is not None:
-        x = (x >= query.threshold).astype(np.float32)
+        whiten = partial(_whiten, x, query.threshold)
+        x = await offload(whiten, x.nbytes, ticket)
     coded = await compress(exchange.service, model, x, ticket)
     headers = headers_of(MEDIA_TYPE, model)
     headers += _said_of(coded, x.size)
@@ -52,10 +54,14 @@ async def post_decompress(exchange: Asked, form: Annotated[Form, Query()]) -> Re
     if media_type not in (MEDIA_TYPE, "application/octet-stream"):
         raise unsupported(media_type, MEDIA_TYPE)
     body = await exchange.body()
-    file = await offload(partial(unpack, body), len(body))
+    file = await offload(partial(unpack, body), len(body), exchange.ticket)
     work = partial(decompress, exchange.service, exchange.model, file, exchange.ticket)
     exchange.service.limits.check("max_rows", file.head.count, "images")
     return await answer_rows(exchange, form, Question(file.head.count, "grid", work))
+
+
+def _whiten(x: Floats, threshold: float) -> Floats:
+    return (x >= threshold).astype(np.float32)
 
 
 def _said_of(coded: Coded, size: int) -> tuple[tuple[bytes, bytes], ...]:

@@ -22,4 +22,4 @@ async def encode(exchange: Asked, query: Annotated[EncodeQuery, Query()]) -> Rep
     posterior = await exchange.service.encode(exchange.model, x, exchange.ticket, query.seed)
     facts = {"model": exchange.model.id, **posterior._asdict()}
     more = [] if query.seed is None else [(b"x-latentd-seed", b"%d" % query.seed)]
-    return json_reply(exchange.model, exchange.ticket, facts, more)
+    return await json_reply(exchange.model, exchange.ticket, facts, more)

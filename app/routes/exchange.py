@@ -25,8 +25,8 @@ class Exchange:
     """
 
     __slots__ = (
+        "_given",
         "_receive",
-        "given",
         "headers",
         "model",
         "pinned",
@@ -49,9 +49,11 @@ class Exchange:
         scope["state"]["model"] = self.model.id  # for the log
         # A version is never changed, so neither is what it answers; a bare name may mean a newer.
         self.pinned = reference is not None and "@" in reference
-        self.ticket = Ticket(self._timeout())
-        # Numbers that the request itself gave: latents, rows, weights.
-        self.given: list[Floats] = []
+        # A stream's parts have the service's own time each; a client's holds for all of them.
+        self.ticket = Ticket(
+            self._timeout(), state.budget, renewable=TIMEOUT_HEADER not in self.headers
+        )
+        self._given: list[Floats] = []
 
     @property
     def request(self) -> Request:
@@ -64,11 +66,16 @@ class Exchange:
         claimed = self.headers.get(b"content-length", b"")
         return read_body(self._receive, claimed, self.settings.max_body_bytes)
 
+    def note(self, numbers: Floats) -> Floats:
+        """Note numbers that the request itself gave (latents, rows, weights), for `at_fault`."""
+        self._given.append(numbers)
+        return numbers
+
     def at_fault(self, error: NotFinite) -> LatentdError:
         """The error of an answer that is not finite: the sender's where its own numbers are far
         beyond those that a model is made of, else the model's.
         """
-        largest = max((float(np.abs(numbers).max()) for numbers in self.given), default=0.0)
+        largest = max((float(np.abs(numbers).max()) for numbers in self._given), default=0.0)
         if largest <= USUAL:
             return error
         return BadValue(

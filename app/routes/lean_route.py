@@ -34,6 +34,8 @@ JSON = "application/json"
 SMALL_BODY = 65_536
 # What a point, a term or a request may say beside numbers, each by its name.
 OTHER_VALUES = 16
+# What Python takes for a number in a list, for a list or an object beside, and for a member's name.
+VALUE_BYTES, LIST_BYTES, NAME_BYTES = 32, 80, 120
 # Where there are more faults, to list them would take as long as a batch.
 MAX_FAULTS = 1_000
 
@@ -64,23 +66,26 @@ class LeanRoute(APIRoute):
         exchange = Exchange(scope, receive)
         arguments: list[object] = []
         faults: list[Any] = []
-        if self._query is not None:
-            try:
-                arguments.append(read_query(self._query, scope["query_string"]))
-            except RequestValidationError as error:
-                faults += error.errors()
-        if self._body is not None:
-            try:
-                arguments.append(await self._read_body(exchange, self._body))
-            except RequestValidationError as error:
-                faults += error.errors()
-        if faults:
-            raise RequestValidationError(faults)
         try:
+            if self._query is not None:
+                try:
+                    arguments.append(read_query(self._query, scope["query_string"]))
+                except RequestValidationError as error:
+                    faults += error.errors()
+            if self._body is not None:
+                try:
+                    arguments.append(await self._read_body(exchange, self._body))
+                except RequestValidationError as error:
+                    faults += error.errors()
+            if faults:
+                raise RequestValidationError(faults)
             reply: Reply = await self.endpoint(exchange, *arguments)
+            return reply
         except NotFinite as error:
             raise exchange.at_fault(error) from None
-        return reply
+        finally:
+            # A response that is all there is the connection's to hold; a stream reserves anew.
+            exchange.ticket.release()
 
     async def _read_body(self, exchange: Exchange, model: type[BaseModel]) -> BaseModel | None:
         body = await exchange.body()
@@ -151,39 +156,46 @@ def parse_json(exchange: Exchange, model: type[M], body: bytes) -> M:
     """
     limits = exchange.service.limits
     if len(body) > SMALL_BODY:
-        _check_size(body, limits, exchange.model)
+        exchange.ticket.reserve(_parsed_bytes(body, limits, exchange.model))
     try:
         return model.model_validate_json(body, context=limits)
     except ValidationError as error:
         raise _fault("body", error) from None
 
 
-def _check_size(body: bytes, limits: Limits, model: ServedModel) -> None:
-    """Refuse what would keep everybody waiting while it is parsed.
+def _parsed_bytes(body: bytes, limits: Limits, model: ServedModel) -> int:
+    """The memory that a body takes once it is parsed; refuses what would keep everybody waiting.
 
     A value of JSON follows a comma or an opening bracket, a name stands before a colon, and these
     are counted at the speed of memory; those in texts count as well, but there are few.
     """
-    values, names = sum(map(body.count, (b",", b"[", b"{"))), body.count(b":")
+    lists = body.count(b"[") + body.count(b"{")
+    values, names = lists + body.count(b","), body.count(b":")
     rows = max(limits.max_rows, limits.max_points)
-    most_values, most_names = rows * _values_of_a_row(model), rows * OTHER_VALUES
-    if values > most_values or names > most_names:
+    values_of_a_row, lists_of_a_row = _contents_of_a_row(model)
+    most_values = min(rows * values_of_a_row, limits.max_json_values)
+    most_lists, most_names = rows * lists_of_a_row, rows * OTHER_VALUES
+    if values > most_values or lists > most_lists or names > most_names:
         raise LimitExceeded(
-            f"the body holds {values} values and {names} names; one request may have at most "
-            f"{most_values} and {most_names}, which is what {rows} rows of {model.id} come to: "
-            "send fewer rows, in several requests, or have the operator raise LATENTD_MAX_ROWS"
+            f"the body holds {values} values, {lists} of them lists or objects, and {names} names; "
+            f"one request may have at most {most_values}, {most_lists} and {most_names}, which is "
+            f"what {rows} rows of {model.id} or LATENTD_MAX_JSON_VALUES come to: send fewer rows, "
+            "in several requests, send numbers as .npy, or have the operator raise these two "
+            "(LATENTD_MAX_ROWS)"
         )
+    return len(body) + VALUE_BYTES * values + LIST_BYTES * lists + NAME_BYTES * names
 
 
-def _values_of_a_row(model: ServedModel) -> int:
-    """How many values one row comes to at most: a latent in each list of an answer of `/encode`,
-    which `/decode` takes whole, or a row of numbers.
+def _contents_of_a_row(model: ServedModel) -> tuple[int, int]:
+    """How many values, and how many lists among them, one row comes to at most: a latent in each
+    list of an answer of `/encode`, which `/decode` takes whole, or a row of numbers.
     """
     latent, data = model.manifest.latent_shape, model.manifest.data
     numbers = 3 * len(latent) * prod(latent)
+    lists = 3 * sum(prod(latent[:depth]) for depth in range(len(latent)))
     if data.kind != "image":
         numbers = max(numbers, prod(data.shape))
-    return numbers + OTHER_VALUES
+    return numbers + OTHER_VALUES, lists + OTHER_VALUES
 
 
 def _fault(place: str, error: ValidationError) -> RequestValidationError:

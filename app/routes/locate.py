@@ -20,4 +20,4 @@ async def post_locate(exchange: Asked) -> Reply:
     """
     model, ticket = exchange.model, exchange.ticket
     latents = await exchange.service.locate(model, await read_points(exchange), ticket)
-    return json_reply(model, ticket, {"model": model.id, "latents": latents})
+    return await json_reply(model, ticket, {"model": model.id, "latents": latents})

@@ -1,5 +1,6 @@
 """`/neighbours`: the training rows nearest to points."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
 from app.routes.rows import Question, answer_rows, seeds_of
 from app.routes.wire_types import Form, NeighboursRequest
+from app.worker_threads import offload
 
 router = APIRouter(tags=["latent space"], route_class=LeanRoute)
 
@@ -28,7 +30,8 @@ async def post_neighbours(
     found = await neighbours(exchange.service, exchange.model, points, count, exchange.ticket)
 
     async def compute(*, levels: bool) -> Rows:
-        return rows_of(found, levels=levels)
+        shown = partial(rows_of, found, levels=levels)
+        return await offload(shown, 4 * found.rows.nbytes, exchange.ticket)
 
     pairs = zip(found.places.flat, found.distances.flat, strict=True)
     listed = ", ".join(f"{place}:{distance:.6g}" for place, distance in pairs)

@@ -3,14 +3,19 @@
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 from starlette.types import Scope, Send
 
 from app.formats import Buffer
 from app.formats.json import dump
 from app.service import ServedModel, Ticket
+from app.worker_threads import offload
 
+# A number of four bytes is some twelve as text, and that is put together from parts.
+TEXT_COPIES = 8
 TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
 
 # An offer of the server's: one message for a whole response (app/http_cycle.py).
@@ -44,15 +49,20 @@ def dimensions_header(chosen: Iterable[int]) -> tuple[bytes, bytes]:
     return b"x-latentd-dimensions", ", ".join(map(str, chosen)).encode()
 
 
-def json_reply(
+async def json_reply(
     model: ServedModel,
     ticket: Ticket,
     facts: Mapping[str, object],
     more: Iterable[tuple[bytes, bytes]] = (),
 ) -> "Reply":
-    """`facts` as JSON, in which arrays are nested lists, with `more` headers."""
+    """`facts` as JSON, in which arrays are nested lists, with `more` headers.
+
+    What has many numbers is written in a thread.
+    """
     began = time.perf_counter()
-    body = (dump(facts),)
+    num_bytes = sum(fact.nbytes for fact in facts.values() if isinstance(fact, np.ndarray))
+    ticket.reserve(num_bytes * TEXT_COPIES)
+    body = (await offload(partial(dump, facts), 2 * num_bytes, ticket),)
     headers = [*headers_of("application/json", model), *more]
     headers += (server_timing(ticket, time.perf_counter() - began), content_length(body))
     return Reply(200, headers, body)

@@ -19,13 +19,14 @@ from app.layout import LayoutName
 from app.memory import Memory
 from app.metrics import Metrics
 from app.operations import fingerprint as operations
+from app.render_queue import RenderQueue
 from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
 from app.routes.look import Look, Plan, make_plan
 from app.routes.reply import HeaderList, Reply, content_length, server_timing
 from app.routes.wire_types import Form, Strict
-from app.service import Point, SeedPoint, ServedModel
+from app.service import Point, SeedPoint, ServedModel, Ticket
 from app.settings import Settings
-from app.worker_threads import offload
+from app.worker_threads import INLINE_BYTES
 
 A_YEAR = 31_536_000
 ANY = b"*/*"
@@ -74,8 +75,9 @@ class Known(NamedTuple):
 class RowAnswers:
     """Answers questions in rows, from the cache where it can."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, renders: RenderQueue) -> None:
         self._settings = settings
+        self._renders = renders
         self._cache = AnswerCache(settings.cache_bytes, metrics)
         self._results = metrics.cache_results
         self._render_seconds = metrics.render_seconds
@@ -105,7 +107,7 @@ class RowAnswers:
             headers.append((b"cache-control", b"no-store"))
         in_parts = question.stream is not None and plan.format.in_parts is not None
         if in_parts and question.num_rows > self._settings.max_rows:
-            return await _streamed(exchange, question, plan, headers)
+            return await self._streamed(exchange, question, plan, headers)
         make = partial(self._make, exchange, question, plan, headers)
         body = await (make() if key is None else self._cache.get(key, make, exchange.ticket))
         headers.append(content_length(body))
@@ -115,15 +117,50 @@ class RowAnswers:
         self, exchange: Exchange, question: Question, plan: Plan, headers: HeaderList
     ) -> Sequence[Buffer]:
         """All of the answer at once; `headers` are told how long it took."""
-        rows = await question.compute(levels=plan.levels)
-        began = time.perf_counter()
-        answer = Answer(_head(exchange, question, plan), rows)
-        write = partial(plan.format.write, answer)
-        body = await offload(write, plan.num_bytes(rows))
+        ticket = exchange.ticket
+        ticket.reserve(plan.num_bytes)
+        rendering = self._renders.admit(plan.effort, ticket)
+        try:
+            rows = await question.compute(levels=plan.levels)
+            began = time.perf_counter()
+            answer = Answer(_head(exchange, question, plan), rows)
+            write = plan.format.write
+            if rendering is None:
+                ticket.check()
+                body = write(answer)
+            else:
+                body = await rendering.run(lambda check: write(answer._replace(check=check)))
+        finally:
+            if rendering is not None:
+                rendering.close()
         seconds = time.perf_counter() - began
         self._render_seconds.observe(seconds)
-        headers.append(server_timing(exchange.ticket, seconds))
+        headers.append(server_timing(ticket, seconds))
         return body
+
+    async def _streamed(
+        self, exchange: Exchange, question: Question, plan: Plan, headers: HeaderList
+    ) -> Reply:
+        """More rows than one answer holds at once, in a format that is written in parts."""
+        assert question.stream is not None
+        assert plan.format.in_parts is not None
+        exchange.service.limits.check("max_streamed_rows", question.num_rows, "samples")
+        rows = await _begun(question.stream(levels=plan.levels))
+        writer = plan.format.in_parts(_head(exchange, question, plan))
+        if writer.length is not None:
+            headers.append((b"content-length", b"%d" % writer.length))
+        return Reply(200, headers, self._written(writer, rows, plan, exchange.ticket))
+
+    async def _written(
+        self, writer: PartWriter, parts: AsyncGenerator[Rows, None], plan: Plan, ticket: Ticket
+    ) -> AsyncGenerator[Buffer, None]:
+        """The parts as they are written, each off the event loop if it takes long."""
+        draw = self._renders.run_part
+        yield writer.begin()
+        async with aclosing(parts):
+            async for rows in parts:
+                yield await draw(partial(writer.part, rows), plan.effort_of(rows), ticket)
+        yield await draw(writer.end, INLINE_BYTES + 1, ticket)
 
     def again(self, scope: Scope) -> Reply | None:
         """The answer to a GET that was asked before in the same bytes and is still kept, if it is.
@@ -199,31 +236,6 @@ async def answer_rows(exchange: Exchange, form: Form, question: Question) -> Rep
     """The answer to `question` in `form`."""
     answers: RowAnswers = exchange.scope["app"].state.answers
     return await answers.reply(exchange, form, question)
-
-
-async def _streamed(
-    exchange: Exchange, question: Question, plan: Plan, headers: HeaderList
-) -> Reply:
-    """More rows than one answer holds at once, in a format that is written in parts."""
-    assert question.stream is not None
-    assert plan.format.in_parts is not None
-    exchange.service.limits.check("max_streamed_rows", question.num_rows, "samples")
-    rows = await _begun(question.stream(levels=plan.levels))
-    writer = plan.format.in_parts(_head(exchange, question, plan))
-    if writer.length is not None:
-        headers.append((b"content-length", b"%d" % writer.length))
-    return Reply(200, headers, _written(writer, rows, plan))
-
-
-async def _written(
-    writer: PartWriter, parts: AsyncGenerator[Rows, None], plan: Plan
-) -> AsyncGenerator[Buffer, None]:
-    """The parts as they are written, each off the event loop if it takes long."""
-    yield writer.begin()
-    async with aclosing(parts):
-        async for rows in parts:
-            yield await offload(partial(writer.part, rows), plan.num_bytes(rows))
-    yield await offload(writer.end)
 
 
 def _head(exchange: Exchange, question: Question, plan: Plan) -> Head:

@@ -25,4 +25,4 @@ async def post_score(exchange: Asked, query: Annotated[ScoreQuery, Query()]) -> 
     x = await exchange.service.data(model, await read_points(exchange), ticket)
     found = await score(exchange.service, model, x, query.k, query.seed, ticket)
     facts = {"model": model.id, "k": query.k, "seed": query.seed}
-    return json_reply(model, ticket, facts | found._asdict())
+    return await json_reply(model, ticket, facts | found._asdict())

@@ -75,8 +75,8 @@ def play(
     """Run `scenario` with a batcher whose device is held until its gate is opened."""
     held = device or Device()
     operation = Operation("test@1", "decode", held, Buckets(sizes), row_bytes=8)
-    given = {"max_rows": 1000, "max_bytes": 1_000_000, "device_timeout": 20.0} | changed
-    limits = QueueLimits(int(given["max_rows"]), int(given["max_bytes"]), given["device_timeout"])
+    given = {"max_rows": 1000, "device_timeout": 20.0} | changed
+    limits = QueueLimits(int(given["max_rows"]), given["device_timeout"])
 
     async def main() -> None:
         batcher = Batcher(Metrics(), limits, held.lost.append)

@@ -153,20 +153,6 @@ def test_a_full_queue_refuses_at_the_door_and_keeps_what_it_has() -> None:
     play(scenario, max_rows=12)
 
 
-def test_the_queue_is_bounded_in_bytes_too() -> None:
-    async def scenario(batcher: Batcher, operation: Operation, device: Device) -> None:
-        await occupy(batcher, operation, device)
-        kept = await ask(batcher, operation, *[1] * 10)  # 8 bytes a row, its answer included
-        with pytest.raises(Overloaded, match="LATENTD_MAX_QUEUE_BYTES"):
-            await run(batcher, operation, 2, 2, 2)
-        device.gate.set()
-        assert len(await kept) == 10
-        # What was charged is given back: the same is let in now.
-        assert await run(batcher, operation, *[3] * 12) == [6] * 12
-
-    play(scenario, max_bytes=100)
-
-
 def test_who_cannot_be_served_in_time_is_told_at_the_door() -> None:
     class Slow(Device):
         def run(self, size: int, *, values: bool, levels: bool) -> Answers:

@@ -186,7 +186,7 @@ def test_without_memory_for_a_batch_its_halves_are_run() -> None:
     async def scenario() -> Floats:
         execution = on_cuda(hungry, 1)
         lost: list[str] = []
-        batcher = Batcher(Metrics(), QueueLimits(1000, 1_000_000, 20.0), lost.append)
+        batcher = Batcher(Metrics(), QueueLimits(1000, 20.0), lost.append)
         operation = Operation("test@1", "decode", execution, Buckets((1, 2, 4, 8)), row_bytes=8)
         try:
             for size in operation.buckets.sizes:

@@ -19,6 +19,7 @@ from app.formats import fingerprint as formats
 from app.main import create_app
 from app.metrics import Metrics
 from app.operations import fingerprint as operations
+from app.render_queue import RenderQueue
 from app.routes.rows import RowAnswers
 from app.settings import Settings
 from tests.factories import publish_kind
@@ -102,7 +103,8 @@ def test_a_tag_holds_what_else_decides_on_the_bytes(
     settings = Settings.read()
 
     def here() -> str:
-        return RowAnswers(settings, Metrics())._here
+        metrics = Metrics()
+        return RowAnswers(settings, metrics, RenderQueue(metrics, 1))._here
 
     first = here()
     assert here() == first

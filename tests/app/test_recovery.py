@@ -31,12 +31,12 @@ def test_a_large_request_that_fails_leaves_nothing_behind() -> None:
         for _ in range(3):
             with pytest.raises(DeviceFailed):
                 await run(batcher, operation, POISON, *[1] * 50)
-            # Its rows and bytes are given back, once the device's thread has come to them: the
+            # Its rows are given back, once the device's thread has come to them: the
             # queue holds one such request and no more.
             await asyncio.sleep(0.05)
             assert await run(batcher, operation, *[1] * 60) == [2] * 60
 
-    play(scenario, max_rows=60, max_bytes=600)
+    play(scenario, max_rows=60)
 
 
 def test_an_answer_that_is_no_number_is_an_error_of_its_owner_alone() -> None:
