@@ -15,7 +15,7 @@ from app.layout import (
     columns_for,
     num_drawn,
 )
-from app.routes.reply import HeaderList, headers_of
+from app.routes.reply import headers_of
 from app.service import ServedModel
 from app.settings import Settings
 
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     sheet: Sheet | None
     motion: Motion
     levels: bool  # whether the format takes images as levels
-    headers: HeaderList
+    headers: tuple[tuple[bytes, bytes], ...]  # shared by all answers of the look
 
     def num_bytes(self, rows: Rows) -> int:
         """What writing these rows handles, in PNG's time, which decides where it is done."""
@@ -64,7 +64,7 @@ def make_plan(look: Look, settings: Settings) -> Plan:
             f"out, or ask for images as one of ?format={'|'.join(ANIMATIONS)}"
         )
     sheet = _sheet(look, chosen, motion, settings) if images else None
-    headers = [*headers_of(chosen.media_type, look.model), (b"vary", b"Accept")]
+    headers = (*headers_of(chosen.media_type, look.model), (b"vary", b"Accept"))
     return Plan(name, chosen, sheet, motion, chosen.levels and images, headers)
 
 
