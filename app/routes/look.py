@@ -16,7 +16,7 @@ from app.layout import (
     columns_for,
     num_drawn,
 )
-from app.routes.reply import HeaderList, headers_of
+from app.routes.reply import headers_of
 from app.service import ServedModel
 from app.settings import Settings
 
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
     sheet: Sheet | None
     motion: Motion
     levels: bool  # whether the format takes images as levels
-    headers: HeaderList
+    headers: tuple[tuple[bytes, bytes], ...]  # shared by all answers of the look
     num_bytes: int  # that the rows and all that is made of them take in memory at most
     effort: int  # bytes that are written, in PNG's time, which decides where it is done
 
@@ -75,7 +75,7 @@ def make_plan(look: Look, settings: Settings) -> Plan:
     sheet = _sheet(look, chosen, motion, settings) if images else None
     # The service refuses too many rows in its own words.
     cost = _cost(look, chosen, sheet) if look.num_rows <= settings.max_rows else (0, 0)
-    headers = [*headers_of(chosen.media_type, look.model), (b"vary", b"Accept")]
+    headers = (*headers_of(chosen.media_type, look.model), (b"vary", b"Accept"))
     return Plan(name, chosen, sheet, motion, chosen.levels and images, headers, *cost)
 
 

@@ -167,7 +167,7 @@ def test_who_cannot_be_served_in_time_is_told_at_the_door() -> None:
         waiting = await ask(batcher, operation, *[1] * 80)
         with pytest.raises(Overloaded, match="X-Request-Timeout") as refused:
             await run(batcher, operation, 2, timeout=0.1)
-        assert 0.2 < refused.value.retry_after < 2
+        assert 0.2 < refused.value.retry_after < 20
         assert len(await waiting) == 80
 
     play(scenario, Slow())

@@ -116,7 +116,7 @@ def requests(draw: st.DrawFn, part: st.SearchStrategy[float]) -> tuple[str, dict
     rows = {"rows": draw(some(part, SIZE))}
     form = draw(st.sampled_from(["json", "npy", "safetensors"]))
     encode = f"/encode?seed={seed}" if draw(st.booleans()) else "/encode"
-    return draw(
+    asked: tuple[str, dict[str, Any]] = draw(
         st.sampled_from(
             [
                 (encode, rows),
@@ -132,6 +132,7 @@ def requests(draw: st.DrawFn, part: st.SearchStrategy[float]) -> tuple[str, dict
             ]
         )
     )
+    return asked
 
 
 def check_numbers(answer: httpx.Response) -> None:

@@ -91,7 +91,7 @@ def test_a_score_is_that_of_rows_as_evaluation_observes_them(
     """So a percentile compares like with like."""
     likelihood = LIKELIHOODS[name]("image", 0.5)
     grey = rows(6, GREY, seed=3)
-    seen = observed_once(likelihood, grey, 0).numpy()
+    seen = torch.as_tensor(observed_once(likelihood, grey, 0)).numpy()
     if likelihood.support == "binary":
         # Evaluation has a stream of its own; each is black or white.
         assert set(np.unique(seen)) == {0, 1}
