@@ -7,7 +7,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from app.body_limit import limited, read_body
+from app.body_limit import Bodies
 from app.errors import BadValue
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -49,13 +49,13 @@ class Exchange:
     @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        most = self.settings.max_body_bytes
-        return Request(self.scope, limited(self._receive, self.scope["headers"], most))
+        bodies: Bodies = self.scope["app"].state.bodies
+        return Request(self.scope, bodies.parts(self.scope, self._receive, self.headers))
 
     def body(self) -> Awaitable[bytes]:
-        """The whole body; raises BodyTooLarge."""
-        claimed = self.headers.get(b"content-length", b"")
-        return read_body(self._receive, claimed, self.settings.max_body_bytes)
+        """The whole body, unpacked; raises what `Bodies.parts` raises."""
+        bodies: Bodies = self.scope["app"].state.bodies
+        return bodies.read(self.scope, self._receive, self.headers)
 
     def _timeout(self) -> float:
         longest = self.settings.request_timeout_s

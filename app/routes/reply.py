@@ -70,6 +70,13 @@ class Reply(NamedTuple):
         """Whether the body is all there."""
         return not isinstance(self.body, AsyncGenerator)
 
+    async def without_parts(self) -> "Reply":
+        """The same without a body that comes in parts, for whom its headers are enough."""
+        if not isinstance(self.body, AsyncGenerator):
+            return self
+        await self.body.aclose()
+        return self._replace(body=())
+
     async def send(self, scope: Scope, send: Send) -> None:
         """Write it out. A body in parts is asked for the next one once the last one is taken."""
         status, headers = self.status, self.headers
