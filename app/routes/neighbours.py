@@ -31,7 +31,7 @@ async def post_neighbours(
         return rows_of(found, levels=levels)
 
     pairs = zip(found.places.flat, found.distances.flat, strict=True)
-    listed = ", ".join(f"{place}:{distance:.6g}" for place, distance in pairs)
+    listed = ", ".join(f"{place}:{distance:.5g}" for place, distance in pairs)
     return await answer_rows(
         exchange,
         form,

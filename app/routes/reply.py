@@ -13,6 +13,10 @@ from app.service import ServedModel, Ticket
 
 TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
 
+# Bytes of what one answer's headers list. Clients and proxies read some kilobytes of a head, and
+# 4,096 is the least that is usual.
+LONGEST_LISTS = 2560
+
 # An offer of the server's: one message for a whole response (app/http_cycle.py).
 WHOLE = "latentd.response"
 
@@ -39,9 +43,10 @@ def content_length(body: Sequence[Buffer]) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % sum(map(len, body))
 
 
-def dimensions_header(chosen: Iterable[int]) -> tuple[bytes, bytes]:
-    """The header that says which dimensions of the latent an answer goes along."""
-    return b"x-latentd-dimensions", ", ".join(map(str, chosen)).encode()
+def dimensions_header(chosen: Iterable[int]) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that says which dimensions of the latent an answer goes along, if it can."""
+    listed = ", ".join(map(str, chosen)).encode()
+    return ((b"x-latentd-dimensions", listed),) if len(listed) <= LONGEST_LISTS else ()
 
 
 def json_reply(

@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "app.http_watch": ["app.http_limits"],
     "app.in_flight": ["app.errors"],
     "app.content_coding": ["app.errors"],
+    "app.media_types": ["app.errors"],
     # The supervisor's memory is a plain Python's: no torch, no application.
     "app.supervisor": ["app.errors", "app.listening", "app.metrics", "app.settings"],
     "app.listening": [],
@@ -159,6 +160,7 @@ MAY_IMPORT = {
         "app.images",
         "app.latent_math",
         "app.layout",
+        "app.media_types",
         "app.memory",
         "app.metrics",
         "app.operations",
