@@ -251,6 +251,7 @@ class BoundedHttpProtocol(PatientConnection):
         """
         self._deaf = True
         self._ahead = b""
+        self.flow.pause_reading()
         if self._in_body and not self.cycle.response_complete:
             assert isinstance(self.cycle, WholeResponseCycle)
             self.cycle.fail_body(BROKEN)

@@ -80,7 +80,7 @@ def test_an_upgrade_counts_as_one_request(client: httpx.Client) -> None:
         (chunked(b"Content-Length: 5") + b"0\r\n\r\n" + SMUGGLED, 400),
         (chunked(b"Transfer-Encoding: identity") + b"0\r\n\r\n" + SMUGGLED, 501),
         (chunked().replace(b"chunked", b"gzip, chunked") + b"0\r\n\r\n" + SMUGGLED, 501),
-        (chunked().replace(b"chunked", b"xchunked") + b"0\r\n\r\n" + SMUGGLED, 400),
+        (chunked().replace(b"chunked", b"xchunked") + b"0\r\n\r\n" + SMUGGLED, 501),
         (chunked().replace(b"chunked", b"\x0bchunked") + b"0\r\n\r\n" + SMUGGLED, 400),
         (chunked().replace(b"HTTP/1.1", b"HTTP/1.0") + b"0\r\n\r\n" + SMUGGLED, 400),
     ],
