@@ -1,49 +1,98 @@
-"""Refuses bodies over the limit while they arrive, whatever length they claim.
+"""Reads bodies: whole or not at all, within a limit, and unpacked where they come compressed.
 
 FastAPI's own limit answers in plain text and cannot be told otherwise; everything else here answers
 as a problem.
 """
 
+from collections.abc import Callable
+from typing import NoReturn
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BodyTooLarge
+from app.content_coding import Unpacker, coding_of
+from app.errors import BadBody, BodyTooLarge, BodyTooSlow, ClientGone
+from app.in_flight import InFlight
+from app.worker_threads import offload
+
+# In a scope's state, from the server (app/http_cycle.py): why a body does not come to its end.
+BODY_FAILED = "body_failed"
+LATE = "late"
+# What a compressed byte is reckoned to come to, which decides where it is unpacked.
+UNPACKED_BYTES = 64
 
 
-def limited(receive: Receive, headers: list[tuple[bytes, bytes]], max_bytes: int) -> Receive:
-    """`receive`, which raises BodyTooLarge where a body is, or claims to be, over `max_bytes`."""
-    claimed = next((value for name, value in headers if name == b"content-length"), b"")
-    received = 0
+class Bodies:
+    """How bodies are read here: of at most `max_bytes`, while not too much else is in flight."""
 
-    async def counted() -> Message:
-        nonlocal received
-        _check_claim(claimed, max_bytes)
-        message = await receive()
-        received += len(message.get("body", b""))
-        check_length(received, max_bytes)
-        return message
+    def __init__(self, max_bytes: int, in_flight: InFlight) -> None:
+        self._max_bytes = max_bytes
+        self._in_flight = in_flight
 
-    return counted
+    async def read(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+        """The whole body, unpacked; raises what `parts` raises."""
+        take = self.parts(scope, receive, headers)
+        message = await take()
+        if not message["more_body"]:
+            whole: bytes = message["body"]
+            return whole
+        parts = [message["body"]]
+        while message["more_body"]:
+            message = await take()
+            parts.append(message["body"])
+        return b"".join(parts)
+
+    def parts(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
+        """`receive` for the body as it is meant, within the limit.
+
+        Raises BodyTooLarge, also by the length that is claimed alone; BodyTooSlow, BadBody or
+        ClientGone where it does not come to its end, so that a part is never taken for the whole;
+        Overloaded; UnsupportedCoding.
+        """
+        claimed = headers.get(b"content-length", b"")
+        most = self._max_bytes
+        unpacker = None
+        if coding := coding_of(headers.get(b"content-encoding", b"")):
+            unpacker = Unpacker(coding, most)
+        received, ended = 0, False
+
+        async def take() -> Message:
+            nonlocal received, ended
+            check_length(int(claimed) if claimed.isdigit() else 0, most)
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                if ended:  # who has read all of it may wait for this
+                    return message
+                _cut_off(scope)
+            part, more = message.get("body", b""), message.get("more_body", False)
+            received += len(part)
+            check_length(received, most)
+            self._in_flight.check()
+            if unpacker is not None:
+                part = await offload(_unpacking(unpacker, part, more), UNPACKED_BYTES * len(part))
+            ended = not more
+            return {"type": "http.request", "body": part, "more_body": more}
+
+        return take
 
 
-async def read_body(receive: Receive, claimed: bytes, max_bytes: int) -> bytes:
-    """The whole body, whose Content-Length header is `claimed`; raises BodyTooLarge."""
-    _check_claim(claimed, max_bytes)
-    parts: list[bytes] = []
-    received = 0
-    more = True
-    while more:
-        message = await receive()
-        part = message.get("body", b"")
-        received += len(part)
-        check_length(received, max_bytes)
-        parts.append(part)
-        more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _unpacking(unpacker: Unpacker, part: bytes, more: bool) -> Callable[[], bytes]:  # noqa: FBT001
+    return lambda: unpacker.unpack(part, last=not more)
 
 
-def _check_claim(claimed: bytes, max_bytes: int) -> None:
-    """Refuse by its Content-Length what need not be read for that."""
-    check_length(int(claimed) if claimed.isdigit() else 0, max_bytes)
+def _cut_off(scope: Scope) -> NoReturn:
+    """Say why a body has no end."""
+    reason = scope.get("state", {}).get(BODY_FAILED)
+    if reason is None:
+        raise ClientGone("the client has left before its request was whole")
+    if reason == LATE:
+        raise BodyTooSlow(
+            "the body came too slowly: all of it is to be here within LATENTD_BODY_TIMEOUT_S, and "
+            "LATENTD_LEAST_BYTES_PER_S at any time; send it at once"
+        )
+    raise BadBody(
+        "the body is no HTTP/1.1 body: its chunks are malformed, or hold less data than what "
+        "stands beside it"
+    )
 
 
 def check_length(num_bytes: int, max_bytes: int) -> None:
@@ -56,14 +105,14 @@ def check_length(num_bytes: int, max_bytes: int) -> None:
 
 
 class BodyLimit:
-    """An ASGI layer that limits every body below it."""
+    """An ASGI layer that reads every body below it so."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, bodies: Bodies) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on with a `receive` that counts."""
+        """Pass the call on with a `receive` that counts and unpacks."""
         if scope["type"] == "http":
-            receive = limited(receive, scope["headers"], self._max_bytes)
+            receive = self._bodies.parts(scope, receive, dict(scope["headers"]))
         await self._app(scope, receive, send)

@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from app import errors
+from app.content_coding import CODINGS
+from app.methods import allow_header
 from app.request_record import request_id
 
 log = logging.getLogger("latentd")
@@ -37,8 +39,11 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     errors.BadBody: Problem(400, "Unreadable body"),
     errors.ModelNotServed: Problem(404, "No such model"),
     errors.NotAcceptable: Problem(406, "No such form of answer"),
+    errors.BodyTooSlow: Problem(408, "Body too slow"),
     errors.BodyTooLarge: Problem(413, "Body too large"),
     errors.UnsupportedBody: Problem(415, "Unsupported media type"),
+    errors.UnsupportedCoding: Problem(415, "Unsupported content coding"),
+    errors.WrongHost: Problem(421, "Wrong host"),
     errors.BadValue: Problem(422, "Unusable value"),
     errors.LimitExceeded: Problem(422, "Over the limit"),
     errors.ClientGone: Problem(499, "Client closed request"),
@@ -117,6 +122,8 @@ def _domain_error(scope: Scope, error: errors.LatentdError) -> Told:
     told = _told(scope, problem, str(error))
     if isinstance(error, errors.Overloaded):
         told.headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after))))
+    elif isinstance(error, errors.UnsupportedCoding):
+        told.headers.append((b"accept-encoding", ", ".join(CODINGS).encode()))
     # Refusals are counted; a line for each would cost more than the refusal, when it matters most.
     elif problem.status in (500, 503):
         log.warning("%s %s: %s", scope["method"], scope["path"], error)
@@ -155,12 +162,16 @@ def _place(location: Sequence[str | int]) -> str:
 
 
 def _http_error(scope: Scope, error: HTTPException) -> Told:
-    detail = error.detail
+    detail, docs = error.detail, scope.get("root_path", "") + "/docs"
     if error.status_code == 404:
-        detail = "there is nothing at this path; the endpoints are listed at /docs"
+        detail = f"there is nothing at this path; the endpoints are listed at {docs}"
     elif error.status_code == 405:
-        detail = f"this path does not take {scope['method']}; see /docs"
+        detail = f"this path does not take {scope['method']}; see {docs}"
     told = _told(scope, Problem(error.status_code, HTTP_PHRASES[error.status_code]), detail)
+    if error.status_code == 405:
+        # Starlette names those of one route; GET and POST of a path are two.
+        told.headers.append(allow_header(scope))
+        return told
     for name, value in (error.headers or {}).items():
         told.headers.append((name.lower().encode("latin-1"), value.encode("latin-1")))
     return told

@@ -1,9 +1,11 @@
 """What can go wrong between a request and its answer, drawn along the way it goes.
 
     bytes ──▶ routes ──▶ service ──▶ engine ──▶ service ──▶ formats ──▶ bytes
-      BodyTooLarge
+      BodyTooLarge, BodyTooSlow
       BadBody    ModelNotServed  Overloaded       (nothing of its own)   NotAcceptable
       UnsupportedBody  BadValue  DeadlinePassed
+      UnsupportedCoding
+      WrongHost
       NotAcceptable LimitExceeded  DeviceFailed, DeviceLost, NotFinite
                     NotInstalled
 
@@ -28,8 +30,20 @@ class BodyTooLarge(LatentdError):
     """The body is larger than this service is set to read."""
 
 
+class BodyTooSlow(LatentdError):
+    """The body does not arrive at the least pace, or in time."""
+
+
 class UnsupportedBody(LatentdError):
     """The body's media type is none that the endpoint reads."""
+
+
+class UnsupportedCoding(LatentdError):
+    """The body is compressed in a way that is not unpacked here."""
+
+
+class WrongHost(LatentdError):
+    """The request is for a host that this service is not."""
 
 
 class NotAcceptable(LatentdError):

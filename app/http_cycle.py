@@ -6,20 +6,30 @@ two, and the answers of a batch go out together, of which the first one wakes wh
 offered is an ASGI extension, a message of its own for a response that is all there:
 
     {"type": "latentd.response", "status": 200, "headers": […], "body": b"…"}
+
+A body that does not come to its end is told like a client that leaves (`http.disconnect`), with the
+reason in `scope["state"]["body_failed"]`: LATE or BROKEN. It can still be answered.
 """
 
 import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeAlias, cast
 
-from uvicorn._types import ASGISendEvent
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from app.http_limits import Flow
 
 WHOLE = "latentd.response"
 OFFER: dict[str, dict[object, object]] = {WHOLE: {}}
 HeaderList: TypeAlias = list[tuple[bytes, bytes]]
 # Beyond, to copy the body behind the head takes longer than a second system call.
 LARGEST = 65_536
+# Why a body did not come to its end though its client is still there; app/body_limit.py reads it.
+BODY_FAILED = "body_failed"
+LATE = "late"
+BROKEN = "broken"
+NO_BODY = (204, 304)
 # Headers that uvicorn reads more out of than their bytes.
 WITH_A_MEANING = (b"connection", b"transfer-encoding")
 
@@ -45,39 +55,103 @@ class Outbox:
             # A client may have left since; to write to it would keep the others from theirs.
             if not cycle.transport.is_closing():
                 cycle.transport.write(whole)
+                cycle.outgoing.total += len(whole)
                 if not cycle.keep_alive:
-                    cycle.transport.close()
+                    cycle.part()
             go_on()
 
 
 class WholeResponseCycle(RequestResponseCycle):
     """One request and its response, which may be given all at once."""
 
-    _outbox: Outbox
     unwritten = False  # given, and waiting in the outbox
+    body_bytes = 0  # of the body, as far as it has come
+    _until_close = False  # the body ends with the connection, as HTTP/1.0 has it
 
-    @classmethod
-    def adopt(cls, cycle: RequestResponseCycle, outbox: Outbox) -> "WholeResponseCycle":
-        """Make `cycle`, which has not begun, one of these; uvicorn has no hook for their class."""
-        cycle.__class__ = cls
-        assert isinstance(cycle, cls)
-        cycle._outbox = outbox
-        cycle.scope["extensions"] = OFFER
-        return cycle
+    def __init__(
+        self,
+        outbox: Outbox,
+        outgoing: Flow,
+        part: Callable[[], None],
+        **uvicorns: Any,  # noqa: ANN401 - what uvicorn's own takes
+    ) -> None:
+        """`part` closes the connection behind the last answer."""
+        super().__init__(**uvicorns)
+        self.part = part
+        self.outgoing = outgoing
+        self._outbox = outbox
+        self.scope["extensions"] = OFFER
+
+    def fail_body(self, reason: str) -> None:
+        """Let the application know that the rest of the body does not come; close then."""
+        self.scope["state"].setdefault(BODY_FAILED, reason)
+        self.keep_alive = False
+        self.message_event.set()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next part of the body, or that there is none to come."""
+        if self.waiting_for_100_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.waiting_for_100_continue = False
+        if not self._over():
+            # What lies behind a whole request is not read for that one's sake, as uvicorn would.
+            if self.more_body:
+                self.flow.resume_reading()
+            await self.message_event.wait()
+            self.message_event.clear()
+        if self._over():
+            return {"type": "http.disconnect"}
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    def _over(self) -> bool:
+        """Whether nothing more comes from the client to this request."""
+        return self.disconnected or self.response_complete or BODY_FAILED in self.scope["state"]
 
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Send what the application says."""
-        if message["type"] != WHOLE:
-            await super().send(cast(ASGISendEvent, message))
+        kind = message["type"]
+        if kind == WHOLE:
+            await self._send_whole(message["status"], message["headers"], message["body"])
             return
-        status, headers, body = message["status"], message["headers"], message["body"]
+        if kind == "http.response.start" and self._lacks_length(message):
+            # uvicorn would send chunks, which HTTP/1.0 does not know.
+            self._until_close, self.chunked_encoding, self.keep_alive = True, False, False
+        elif kind == "http.response.body" and self._until_close:
+            await self._send_until_close(message)
+            return
+        await super().send(cast(ASGISendEvent, message))
+        self.outgoing.total += len(message.get("body", b""))
+
+    async def _send_whole(self, status: int, headers: HeaderList, body: bytes) -> None:
         if not (self.response_started or self.flow.write_paused or self.disconnected):
             whole = self._whole(status, headers, body)
             if whole:
                 self._write(whole)
                 return
-        await super().send({"type": "http.response.start", "status": status, "headers": headers})
-        await super().send({"type": "http.response.body", "body": body, "more_body": False})
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _lacks_length(self, start: MutableMapping[str, Any]) -> bool:
+        if self.scope["http_version"] != "1.0" or self.scope["method"] == "HEAD":
+            return False
+        if start["status"] in NO_BODY:
+            return False
+        return all(name.lower() != b"content-length" for name, _ in start["headers"])
+
+    async def _send_until_close(self, message: MutableMapping[str, Any]) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        body = message.get("body", b"")
+        self.transport.write(body)
+        self.outgoing.total += len(body)
+        if not message.get("more_body", False):
+            self.response_complete = True
+            self.message_event.set()
+            self.transport.close()
+            self.on_response()
 
     def _whole(self, status: int, headers: HeaderList, body: bytes) -> bytes | None:
         """The response as bytes, or None where it is not of the plain kind."""

@@ -1,8 +1,14 @@
-"""uvicorn's HTTP protocol, with bounds on a request's head, and word of clients that leave.
+"""uvicorn's HTTP protocol with bounds on what a client sends, and an end to every wait for it.
 
 A head (request line and headers) that is too large or has too many headers is answered 431, one
 that does not arrive in time 408, and the connection is closed; a connection that never sends
-anything is closed alike. Bodies are the application's to bound.
+anything is closed alike. Of a body only its pace is looked at here, and what comes beside it in
+chunks and trailers: its size is the application's to bound. An answer that its client does not take
+is given up. Requests that are sent ahead are parsed a few at a time, while they are answered.
+
+An upgrade of the protocol is not taken, so a request that offers one is a request like any other
+(RFC 9110, section 7.8). llhttp stops behind the head of such a request and would take its body for
+the next one: that head is parsed anew without the offer.
 
 An application that sets `scope["state"]["cancel_on_leaving"]` has the task that runs it cancelled
 if the client leaves before the answer is complete; `scope["state"]["client_left"]` tells that from
@@ -12,167 +18,265 @@ application), its leaving shows only in writing to it.
 """
 
 import asyncio
-from http import HTTPStatus
+import sys
+from collections.abc import Callable
 from typing import ClassVar
+from urllib.parse import unquote
 
-import orjson
+import httptools
 from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from app.http_cycle import Outbox, WholeResponseCycle
+from app import http_refusals
+from app.http_connection import LAST_BYTES_SECONDS, PatientConnection
+from app.http_cycle import BROKEN, Outbox, WholeResponseCycle
+from app.http_heads import MAX_HEADERS, check_head, without_upgrade
+from app.http_limits import ConnectionLimits
+from app.http_refusals import Refused
+from app.http_watch import Watch
+from app.in_flight import InFlight
 
-MAX_HEADERS = 100
-# How long a connection without a request stays open when the service ends: one may be on its way.
-LAST_CALL_SECONDS = 0.5
+# So much is parsed at a time: it bounds how many requests sent ahead there are, not their bytes.
+PIECE = 4096
+# What may come in chunks beside a body, for each of its bytes: chunks of one byte are in order.
+BESIDE_A_BYTE = 8
 
 
-class HeadTooLarge(Exception):
-    """Raised into the parser, to stop it."""
-
-
-class BoundedHttpProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(PatientConnection):
     """One connection. Made through `bounded`, which gives it its limits."""
 
-    max_head_bytes: ClassVar[int]
-    head_seconds: ClassVar[float]
     outbox: ClassVar[Outbox]
 
-    _running: WholeResponseCycle | None = None
-    _task: asyncio.Task[None]  # the one that runs it
-    _in_head = False
-    _too_large = False
-    _last_call = False
+    _method = b""
+    _body_left = 0  # bytes that a Content-Length announces still
+    _body_began = 0  # how many bytes of bodies had arrived before this one
+    _beside = 0  # bytes that came with a body and are none of its
+    _farewell: Refused | None = None  # what is answered behind the last answer
+    _ahead = b""  # read, and not parsed yet
+    _dropped = 0
     _goes_on = False  # whether the head that is being read began in an earlier read
     _read = 0  # bytes of the last read
     _unparsed = 0  # bytes of the reads that ended within the head, without its first read
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first head."""
-        super().connection_made(transport)
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application that nobody waits any more."""
-        self._head_arrived()
-        super().connection_lost(exc)
-        if (cycle := self._running) is not None and not cycle.response_complete:
-            state = cycle.scope["state"]
-            if state.get("cancel_on_leaving"):
-                state["client_left"] = True
-                self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and see to it that an unfinished head is neither too large nor too late."""
+        """Parse, as far as what was parsed before has been answered."""
+        if self._deaf:
+            self._dropped += len(data)
+            if self._dropped > self.limits.head_bytes:
+                self.transport.close()
+            return
         if self._running is not None and self._running.unwritten:
             # A request sent ahead: whatever comes of it comes behind the answer to the last one.
             self.outbox.flush()
         self._goes_on = self._in_head
         self._read = len(data)
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._goes_on and self._in_head:
+        if self._ahead:
+            self._ahead += data
+            self.flow.pause_reading()
+        elif len(data) <= PIECE:
+            self._parse(data)
+        else:
+            self._parse_pieces(data)
+        if self._goes_on and self._in_head and not self._deaf:
             self._unparsed += len(data)
-            if self._unparsed > self.max_head_bytes:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        if self._deadline is None and not self._answering():
-            self._expect_head()
+            if self._unparsed > self.limits.head_bytes:
+                self._refuse(http_refusals.head_too_large(self.limits.head_bytes, MAX_HEADERS))
+
+    def _parse_pieces(self, data: bytes) -> None:
+        place = 0
+        while place < len(data) and not (self.pipeline or self._deaf):
+            end = place + max(PIECE, self._body_left)
+            self._parse(data[place:end])
+            place = end
+        self._ahead = data[place:]
+        if self._ahead:
+            self.flow.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Have the parser call the methods below."""
+        in_body, before = self._in_body, self._arriving.total
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            (place,) = upgrade.args
+            head = without_upgrade(self._method, self.url, self.scope["http_version"], self.headers)
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._parse(head)
+            if not self._deaf:
+                self._parse(data[place:])
+        except httptools.HttpParserError as error:
+            reason = error.__context__
+            self._refuse(reason if isinstance(reason, Refused) else http_refusals.unreadable())
+        else:
+            if in_body and self._in_body:
+                self._beside += len(data) - (self._arriving.total - before)
+                body = self._arriving.total - self._body_began
+                if self._beside > self.limits.head_bytes + BESIDE_A_BYTE * body:
+                    self._refuse(http_refusals.unreadable())
 
     def on_message_begin(self) -> None:
         """A head begins."""
         self._in_head = True
+        self._since = self.loop.time()
+        self.idle_since = None
         self._unparsed = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what stands behind a body, a trailer, nobody here reads."""
+        if self._in_head:
+            self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """The head is there; the application takes over."""
-        self._check_head()
+        method = self.parser.get_method()
+        scope, version = self.scope, self.parser.get_http_version()
+        scope["http_version"] = version
+        if self.parser.should_upgrade():
+            if method == b"CONNECT":
+                raise http_refusals.no_tunnel()
+            self._method = method
+            return
+        most = self.limits.head_bytes
+        # The head can only be too large if it came in several reads or in a large one.
+        few = not self._goes_on and self._read <= most
+        found = check_head(self.url, self.headers, version, most, counted=few)
         self._in_head = False
-        self._head_arrived()
-        super().on_headers_complete()
+        self._in_body = True
+        self._body_left = int(found.get(b"content-length", 0))
+        self._body_began = self._arriving.total
+        if self._body_left or b"transfer-encoding" in found:
+            self._arriving.restart(self._since, self._body_began)
+        self._body_until = self._since + self.limits.body_seconds
+        self._beside = 0
+        url = httptools.parse_url(self.url)
+        path = url.path or b"/"
+        scope["method"] = method.decode()
+        scope["raw_path"] = path
+        scope["path"] = unquote(path.decode()) if b"%" in path else path.decode()
+        scope["query_string"] = url.query or b""
+        self._begin(found.get(b"expect", b"").lower() == b"100-continue")
 
-    def send_400_response(self, msg: str) -> None:
-        """The answer to what the parser refused, for reasons of its own or of `HeadTooLarge`."""
-        if self._too_large:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    def _begin(self, expect_100_continue: bool) -> None:  # noqa: FBT001
+        """Hand the request to the application, or queue it behind those sent before it."""
+        self.cycle = WholeResponseCycle(
+            self.outbox,
+            self._leaving,
+            self.part,
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=expect_100_continue,
+            keep_alive=self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if self._answering():
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
         else:
-            super().send_400_response(msg)
-
-    def shutdown(self) -> None:
-        """Close once the request that is here, or on its way, is answered."""
-        self._last_call = True
-        if self._running is not None and self._running.unwritten:
-            self._running.keep_alive = False
-        elif self._answering() or self.transport.is_closing():
-            super().shutdown()
-        elif not self._in_head:
-            self._head_arrived()
-            self._expect_head(LAST_CALL_SECONDS)
+            self._start_asgi_task(self.cycle, self.app)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # `self.cycle` is the last request that arrived; this is the one that is being answered.
-        self._running = WholeResponseCycle.adopt(cycle, self.outbox)
-        cycle.keep_alive = cycle.keep_alive and not self._last_call
+        assert isinstance(cycle, WholeResponseCycle)
+        self._running = cycle
+        cycle.keep_alive = cycle.keep_alive and not (self._last_call and not self.pipeline)
         # As uvicorn does it, but the task is known.
         self._task = self.loop.create_task(cycle.run_asgi(app))
         self._task.add_done_callback(self.tasks.discard)
         self.tasks.add(self._task)
 
-    def _check_head(self) -> None:
-        """Stop the parser where the head, which is all there, is too large.
+    def on_body(self, body: bytes) -> None:
+        """A part of a body; what comes of it behind the answer is dropped."""
+        num_bytes = len(body)
+        self._arriving.total += num_bytes
+        self._body_left -= num_bytes
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        assert isinstance(cycle, WholeResponseCycle)
+        cycle.body += body
+        cycle.body_bytes += num_bytes
+        self.in_flight.held += num_bytes
+        if len(cycle.body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
-        It can only be if it came in several reads or in a large one: few are counted.
+    def on_message_complete(self) -> None:
+        """The request is there, trailers and all."""
+        if self._in_body:  # it is not where an upgrade was offered
+            self._in_body = False
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, be it here or not."""
+        self.server_state.total_requests += 1
+        running = self._running
+        if running is not None and running.body_bytes:
+            self.in_flight.held -= running.body_bytes
+            running.body_bytes = 0
+        if self.transport.is_closing() or self._parting is not None:
+            return
+        self._since = self.loop.time()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._ahead:
+            self._parse_pieces(self._ahead)
+        if not self._answering():
+            self._rest()
+        if not (self.pipeline or self._ahead):
+            self.flow.resume_reading()
+
+    def _rest(self) -> None:
+        """Everything that came is answered."""
+        if self._farewell is not None:
+            self._refuse(self._farewell)
+        elif self._in_body:
+            self._body_until = min(self._body_until, self._since + LAST_BYTES_SECONDS)
+        elif not self._in_head:
+            self.idle_since = self._since
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer by itself and close, behind what the application answers still.
+
+        Where it is a body that is at fault, its request is the application's to answer.
         """
-        size = 0
-        if self._goes_on or self._read > self.max_head_bytes:
-            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        self._too_large = size > self.max_head_bytes or len(self.headers) > MAX_HEADERS
-        if self._too_large:
-            raise HeadTooLarge
-
-    def _answering(self) -> bool:
-        return self._running is not None and not self._running.response_complete
-
-    def _expect_head(self, seconds: float | None = None) -> None:
-        self._deadline = self.loop.call_later(seconds or self.head_seconds, self._head_is_late)
-
-    def _head_arrived(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _head_is_late(self) -> None:
-        self._deadline = None
-        if self._in_head:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        self.transport.close()
-
-    def _refuse(self, status: HTTPStatus) -> None:
-        """Answer with a problem (RFC 9457) and close; the application never knew of the request."""
-        detail = {
-            HTTPStatus.REQUEST_TIMEOUT: f"the request's head took longer than {self.head_seconds:g}"
-            " s (LATENTD_HEADER_TIMEOUT_S); send it at once",
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: f"the request's head has more than "
-            f"{self.max_head_bytes} bytes (LATENTD_MAX_HEADER_BYTES) or {MAX_HEADERS} headers; "
-            "send data in the body",
-        }[status]
-        problem = {"type": "about:blank", "title": status.phrase, "status": status.value}
-        body = orjson.dumps(problem | {"detail": detail})
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-type: application/problem+json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-        self.transport.close()
+        self._deaf = True
+        self._ahead = b""
+        self.flow.pause_reading()
+        if self._in_body and not self.cycle.response_complete:
+            assert isinstance(self.cycle, WholeResponseCycle)
+            self.cycle.fail_body(BROKEN)
+        elif self._answering():
+            self._farewell = refused
+        else:
+            if not self._in_body:  # else it has been answered
+                self.transport.write(refused.answer())
+            self.part()
 
 
-def bounded(max_bytes: int, seconds: float) -> type[BoundedHttpProtocol]:
-    """The protocol for heads of at most `max_bytes` that arrive within `seconds`."""
+def bounded(
+    connection_limits: ConnectionLimits,
+    account: InFlight | None = None,
+    report: Callable[[int], None] | None = None,
+) -> type[BoundedHttpProtocol]:
+    """The protocol within these limits, for all connections of a process.
+
+    What is held for them is written into the `account`; `report` is told how many there are.
+    """
 
     class Bounded(BoundedHttpProtocol):
-        max_head_bytes = max_bytes
-        head_seconds = seconds
+        limits = connection_limits
         outbox = Outbox()
+        in_flight = account or InFlight(sys.maxsize)
+        watch = Watch(connection_limits, report)
 
     return Bounded

@@ -7,14 +7,18 @@ straight to its route; everything else goes on to FastAPI.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
+from typing import NamedTuple
 
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.answer_headers import AnswerHeaders
 from app.error_responses import tell
 from app.errors import ClientGone, LatentdError
+from app.hosts import Hosts
+from app.in_flight import InFlight
+from app.methods import HEAD, Forms
 from app.request_record import RequestRecords
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
@@ -29,6 +33,15 @@ CLIENT_LEFT = "client_left"
 FORESEEN = (LatentdError, RequestValidationError)
 
 
+class Manners(NamedTuple):
+    """What holds for every request: answers' headers, the forms of requests, who may ask."""
+
+    headers: AnswerHeaders
+    forms: Forms
+    hosts: Hosts
+    in_flight: InFlight
+
+
 class Lane:
     """Answers lean routes, at the root and under `/models/{model}`; passes the rest on."""
 
@@ -38,14 +51,11 @@ class Lane:
         routes: Iterable[LeanRoute],
         records: RequestRecords,
         answers: RowAnswers,
-        *,
-        cors_origins: Sequence[str],
+        manners: Manners,
     ) -> None:
-        """Where `cors_origins` may call, what other origins' pages ask is passed on to CORS."""
         self._app = app
-        self._same_origin = bool(cors_origins)
-        # What one origin may read is not what a cache may give to all.
-        self._vary_by_origin = self._same_origin and "*" not in cors_origins
+        self._headers, self._forms, self._hosts, self._in_flight = manners
+        self._checks_hosts = bool(manners.hosts)
         self._answers = answers
         self._records = records
         self._routes = {
@@ -54,9 +64,14 @@ class Lane:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer the request, if it is for the lane."""
-        route = self._find(scope) if scope["type"] == "http" else None
-        if route is None:
+        if scope["type"] != "http":
             return self._app(scope, receive, send)
+        route = self._find(scope)
+        if route is None:
+            scope = self._forms.plain(scope)
+            route = self._find(scope)
+        if route is None:
+            return self._app(self._forms.below_prefix(scope), receive, send)
         return self._answer(route, scope, receive, send)
 
     async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,13 +81,11 @@ class Lane:
         reply = None
         try:
             try:
-                reply = self._answers.again(scope) if scope["method"] == "GET" else None
-                reply = reply or await route.answer(scope, receive)
+                reply = await self._reply(route, scope, receive)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - all of it is told
                 reply = _problem(scope, error)
             reply.headers.append(header)
-            if self._vary_by_origin:
-                MutableHeaders(raw=reply.headers).add_vary_header("Origin")
+            self._headers.add(scope, reply.headers)
             if reply.whole:
                 # Before it is sent: who reads it and then asks for the counts finds itself there.
                 self._records.end(scope, reply.status, time.perf_counter() - began)
@@ -88,6 +101,15 @@ class Lane:
                 status = reply.status if reply else 500
                 self._records.end(scope, status, time.perf_counter() - began)
 
+    async def _reply(self, route: LeanRoute, scope: Scope, receive: Receive) -> Reply:
+        if self._checks_hosts:
+            self._hosts.check(scope)
+        reply = self._answers.again(scope) if scope["method"] == "GET" else None
+        if reply is None:
+            self._in_flight.check()
+            reply = await route.answer(scope, receive)
+        return await reply.without_parts() if HEAD in scope else reply
+
     def _find(self, scope: Scope) -> LeanRoute | None:
         """The route of the request, noted in its scope as FastAPI notes it."""
         path, parameters = scope["path"], {}
@@ -95,8 +117,6 @@ class Lane:
             _, _, model, *rest = path.split("/", 3)
             path, parameters = "/" + "".join(rest), {"model": model}
         route = self._routes.get((scope["method"], path))
-        if self._same_origin and any(name == b"origin" for name, _ in scope["headers"]):
-            return None
         if route is not None:
             scope["route"] = route
             scope["path_params"] = parameters

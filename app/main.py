@@ -9,26 +9,30 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Path as PathParameter
-from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from app import __version__, error_responses, openapi
-from app.body_limit import BodyLimit
+from app.answer_headers import AnswerHeaders
+from app.body_limit import Bodies, BodyLimit
 from app.engine.batcher import Batcher, QueueLimits
 from app.engine.device import choose_device, describe, prepare
 from app.engine.loaded_model import LoadedModel, load_model, take_quick_operations
 from app.engine.memory_budget import MemoryBudget
 from app.engine.model_pool import ModelPool, choose_models
-from app.lane import Lane
+from app.hosts import HostCheck, Hosts
+from app.in_flight import InFlight
+from app.lane import Lane, Manners
+from app.methods import Forms, Options, Proxies
 from app.metrics import Metrics
 from app.readiness import end_by_signal, set_ready
 from app.render_queue import RenderQueue
-from app.request_record import HEADER, RequestRecord, RequestRecords
+from app.request_record import RequestRecord, RequestRecords
 from app.routes import (
     arithmetic,
     compress,
     decode,
+    docs,
     encode,
     explorer,
     health,
@@ -52,11 +56,6 @@ from model_store import store_path
 
 log = logging.getLogger("latentd")
 
-EXPOSED = [
-    *("ETag", HEADER, "Server-Timing"),
-    *("X-Latentd-Bits-Per-Dimension", "X-Latentd-Bytes", "X-Latentd-Dimensions"),
-    *("X-Latentd-Model", "X-Latentd-Neighbours", "X-Latentd-Seed"),
-]
 LATENT_SPACE = [
     sample.router,
     interpolate.router,
@@ -81,13 +80,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     is not as the settings say stops the start with StoreError or SettingsError.
     """
     settings = settings or Settings.read()
-    app = FastAPIOffline(title="latentd", version=__version__, lifespan=_lifespan, redoc_url=None)
+    app = FastAPIOffline(
+        title="latentd",
+        version=__version__,
+        lifespan=_lifespan,
+        docs_url=None,  # app/routes/docs.py has the page, with a policy
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     app.state.settings = settings
     app.state.store = settings.store or store_path()
     app.state.metrics = Metrics()
     app.state.budget = MemoryBudget(app.state.metrics, settings.max_queue_bytes)
     app.state.renders = RenderQueue(app.state.metrics, settings.render_threads)
     app.state.answers = RowAnswers(settings, app.state.metrics, app.state.renders)
+    app.state.in_flight = InFlight(settings.max_bytes_in_flight)
+    app.state.bodies = Bodies(settings.max_body_bytes, app.state.in_flight)
     app.state.ready = False
     app.state.fatal = partial(end_by_signal, app)
     error_responses.register(app)
@@ -109,23 +117,18 @@ def _in_front_of(general: ASGIApp, app: FastAPI) -> ASGIApp:
     """
     settings: Settings = app.state.settings
     records = RequestRecords(app.state.metrics)
-    layers: ASGIApp = BodyLimit(general, max_bytes=settings.max_body_bytes)
-    if settings.cors_origins:
-        layers = CORSMiddleware(
-            layers,
-            allow_origins=list(settings.cors_origins),
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=EXPOSED,
-        )
-    layers = RequestRecord(layers, records)
+    headers, hosts = AnswerHeaders(settings.cors_origins), Hosts(settings.allowed_hosts)
+    forms = Forms(settings.root_path, Proxies(settings.trusted_proxies))
+    layers: ASGIApp = Options(BodyLimit(general, app.state.bodies))
+    if hosts:
+        layers = HostCheck(layers, hosts)
     routes = [route for router in LATENT_SPACE for route in router.routes]
     return Lane(
-        layers,
+        RequestRecord(layers, records, headers),
         [route for route in routes if isinstance(route, LeanRoute)],
         records,
         app.state.answers,
-        cors_origins=settings.cors_origins,
+        Manners(headers, forms, hosts, app.state.in_flight),
     )
 
 
@@ -139,6 +142,7 @@ def _add_routes(app: FastAPI) -> None:
         app.include_router(router, prefix="/models/{model}", dependencies=[Depends(_named)])
     app.include_router(health.router)
     app.include_router(prometheus.router)
+    app.include_router(docs.router)
     app.include_router(explorer.router)
 
 

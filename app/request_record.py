@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.answer_headers import AnswerHeaders
 from app.logs import log_request, logs_requests
 from app.metrics import Metrics
 
-HEADER = "X-Request-Id"
 # A new id is this process's prefix and a count: as unlikely to meet another as a random one, and
 # read in the order of the requests.
 PREFIX = secrets.token_hex(4).encode() + b"-%x"
@@ -76,11 +76,15 @@ class _Counters(NamedTuple):
 
 
 class RequestRecord:
-    """An ASGI layer that writes down every request that passes it."""
+    """An ASGI layer that writes down every request that passes it.
 
-    def __init__(self, app: ASGIApp, records: RequestRecords) -> None:
+    It adds the headers of every answer, too.
+    """
+
+    def __init__(self, app: ASGIApp, records: RequestRecords, headers: AnswerHeaders) -> None:
         self._app = app
         self._records = records
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, with an id in the scope's state and in the answer's headers."""
@@ -101,7 +105,9 @@ class RequestRecord:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                headers = [*message.get("headers", ()), header]
+                self._headers.add_to_any(scope, headers)
+                message["headers"] = headers
             elif not message.get("more_body", False):
                 # Before it is sent: who reads it and then asks for the counts finds itself there.
                 end()

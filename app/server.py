@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
 from types import FrameType
 
 import uvicorn
@@ -20,8 +21,10 @@ from fastapi import FastAPI
 
 from app import listening
 from app.entrance import entrance
+from app.http_limits import ConnectionLimits, Pace
 from app.http_protocol import bounded
 from app.main import create_app
+from app.methods import Proxies
 from app.readiness import set_ready
 from app.settings import Settings
 
@@ -158,6 +161,20 @@ def serve_alone(settings: Settings) -> int:
     return serve(settings, sockets, announce, log.error)
 
 
+def _limits(settings: Settings) -> ConnectionLimits:
+    seconds = settings.stall_timeout_s
+    return ConnectionLimits(
+        head_bytes=settings.max_header_bytes,
+        head_seconds=settings.header_timeout_s,
+        keep_alive_seconds=settings.keep_alive_s,
+        body_seconds=settings.body_timeout_s,
+        pace=Pace(seconds, ceil(settings.least_bytes_per_s * seconds)),
+        connections=settings.max_connections,
+        connections_of_an_address=settings.max_connections_per_address,
+        exempt=Proxies(settings.trusted_proxies).trusted,
+    )
+
+
 def serve(
     settings: Settings,
     sockets: list[socket.socket],
@@ -172,9 +189,9 @@ def serve(
     app = create_app(settings)
     config = uvicorn.Config(
         entrance(app, refuse),
-        http=bounded(settings.max_header_bytes, settings.header_timeout_s),
+        http=bounded(_limits(settings), app.state.in_flight),
         ws="none",
-        # Nothing here depends on who asks, or over what.
+        # Whose headers are believed is known where they are read: app/methods.py.
         proxy_headers=False,
         interface="asgi3",
         log_config=None,

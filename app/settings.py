@@ -6,6 +6,7 @@ them are described in docs/settings.md.
 
 import os
 from difflib import get_close_matches
+from ipaddress import ip_network
 from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -115,6 +116,21 @@ class Settings(BaseSettings):
     cors_origins: Names = Field(
         (), description="origins whose pages may call the service, comma-separated; * for any"
     )
+    allowed_hosts: Names = Field(
+        (),
+        description="names that the service is asked by (the Host header), comma-separated, "
+        "*.example.org for all below one; empty takes any",
+    )
+    root_path: str = Field(
+        "",
+        pattern=r"^((/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+)?$",
+        description="path that the service stands below on its proxy, as /vae",
+    )
+    trusted_proxies: Names = Field(
+        (),
+        description="addresses or networks of proxies, comma-separated, whose X-Forwarded-Prefix "
+        "is believed and whose connections are not counted by address",
+    )
     workers: int = Field(
         1, ge=1, le=256, description="processes that share the port; more than 1 on a CPU alone"
     )
@@ -127,17 +143,59 @@ class Settings(BaseSettings):
     max_header_bytes: int = Field(
         65_536, ge=1024, description="largest head (request line and headers) of a request"
     )
+    keep_alive_s: float = Field(
+        5.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds that a connection stays open between two requests",
+    )
+    body_timeout_s: float = Field(
+        300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds within which a request's body must have arrived",
+    )
+    stall_timeout_s: float = Field(
+        15.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="seconds over which the least rate is measured",
+    )
+    least_bytes_per_s: int = Field(
+        512,
+        ge=1,
+        description="bytes a second that a body is sent, and an answer read, with at least",
+    )
+    max_bytes_in_flight: int = Field(
+        268_435_456,
+        ge=1,
+        description="bytes of bodies that arrive and of answers that are not read yet, beyond "
+        "which requests get 503",
+    )
+    max_connections: int = Field(
+        1000, ge=1, description="connections that are open at once; beyond, they get 503"
+    )
+    max_connections_per_address: int = Field(
+        900, ge=1, description="the same of one address that is no trusted proxy"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least level of what is logged"
     )
     log_format: Literal["text", "json"] = Field("text", description="how a line is logged")
     access_log: bool = Field(default=False, description="log every request")
 
-    @field_validator("models", "cors_origins", mode="before")
+    @field_validator("models", "cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            ip_network(part)  # raises ValueError, which says what is wrong with it
         return value
 
     @property

@@ -9,8 +9,8 @@ from app.errors import LimitExceeded
 from app.neighbour_index import Neighbours
 from app.service import LatentService, Point, ServedModel, Ticket
 
-# Their places and distances stand in a header, and proxies take some kilobytes of these.
-MOST = 256
+# Their places and distances stand in a header, of at most 20 bytes each.
+MOST = 128
 
 
 async def neighbours(

@@ -1,7 +1,5 @@
 """Bodies that come in several media types: data for `/encode`, latents for `/decode`."""
 
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -15,19 +13,21 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from app import media_types
 from app.arrays import FLOAT_BYTES, Floats
 from app.errors import BadBody, BadValue
 from app.formats import npy
 from app.images import read_images
+from app.media_types import JSON, file_of_base64
 from app.routes.exchange import Exchange
-from app.routes.lean_route import JSON, media_type_of, parse_json, unsupported
+from app.routes.lean_route import media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
 from app.service import DataPoint, LatentPoint, Limits, SeedPoint
 from app.service import Point as ServicePoint
 from app.worker_threads import offload
 
-NPY = ("application/x-npy", "application/npy", "application/octet-stream")
+NPY = (media_types.NPY, "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp")
 # To check a number of a list takes longer than to draw so many bytes for each of its own.
 LIST_EFFORT = 4
@@ -212,12 +212,4 @@ async def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats
 
 
 def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:
-    files = []
-    for number, text in enumerate(texts):
-        # Browsers hand out data URLs; what stands before the comma is only their label.
-        encoded = text.partition(",")[2] if text.startswith("data:") else text
-        try:
-            files.append(b64decode(encoded, validate=True))
-        except (Base64Error, ValueError):
-            raise BadBody(f"{what} {number} is not base64") from None
-    return files
+    return [file_of_base64(text, f"{what} {number}") for number, text in enumerate(texts)]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from app.arrays import Floats
-from app.body_limit import limited, read_body
+from app.body_limit import Bodies
 from app.errors import BadValue, LatentdError, NotFinite
 from app.service import LatentService, ServedModel, Ticket
 from app.settings import Settings
@@ -58,13 +58,13 @@ class Exchange:
     @property
     def request(self) -> Request:
         """The same as Starlette's request, for what only that can do: forms."""
-        most = self.settings.max_body_bytes
-        return Request(self.scope, limited(self._receive, self.scope["headers"], most))
+        bodies: Bodies = self.scope["app"].state.bodies
+        return Request(self.scope, bodies.parts(self.scope, self._receive, self.headers))
 
     def body(self) -> Awaitable[bytes]:
-        """The whole body; raises BodyTooLarge."""
-        claimed = self.headers.get(b"content-length", b"")
-        return read_body(self._receive, claimed, self.settings.max_body_bytes)
+        """The whole body, unpacked; raises what `Bodies.parts` raises."""
+        bodies: Bodies = self.scope["app"].state.bodies
+        return bodies.read(self.scope, self._receive, self.headers)
 
     def note(self, numbers: Floats) -> Floats:
         """Note numbers that the request itself gave (latents, rows, weights), for `at_fault`."""

@@ -34,7 +34,6 @@ def _answers(file: Path) -> Callable[[Request], Awaitable[Response]]:
         "Content-Security-Policy": POLICY,
         "ETag": tag,
         "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
     }
 
     async def answer(request: Request) -> Response:

@@ -21,14 +21,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope
 
 from app.errors import LimitExceeded, NotFinite, UnsupportedBody
+from app.media_types import JSON, json_text, media_type
 from app.memory import Memory
 from app.routes.exchange import Exchange
 from app.routes.reply import Reply
 from app.service import Limits, ServedModel
 
 M = TypeVar("M", bound=BaseModel)
-
-JSON = "application/json"
 
 # A body of fewer bytes is read in milliseconds, whatever it holds.
 SMALL_BODY = 65_536
@@ -91,9 +90,9 @@ class LeanRoute(APIRoute):
         body = await exchange.body()
         if self._body_optional and (not body or body.strip() == b"null"):
             return None
-        media_type = media_type_of(exchange)
-        if media_type != JSON:
-            raise unsupported(media_type, JSON)
+        given = media_type_of(exchange)
+        if given != JSON:
+            raise unsupported(given, JSON)
         return parse_json(exchange, model, body)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -154,7 +153,7 @@ def parse_json(exchange: Exchange, model: type[M], body: bytes) -> M:
 
     Raises LimitExceeded for what holds more than one request may, before it is validated.
     """
-    limits = exchange.service.limits
+    limits, body = exchange.service.limits, json_text(body)
     if len(body) > SMALL_BODY:
         exchange.ticket.reserve(_parsed_bytes(body, limits, exchange.model))
     try:
@@ -208,13 +207,8 @@ def _fault(place: str, error: ValidationError) -> RequestValidationError:
 
 
 def media_type_of(exchange: Exchange) -> str:
-    """What the body says it is, without parameters; empty where it says nothing."""
-    return _media_type(exchange.headers.get(b"content-type", b""))
-
-
-@lru_cache(256)
-def _media_type(header: bytes) -> str:
-    return header.decode("latin-1").partition(";")[0].strip().lower()
+    """What the body says it is, by its usual name; empty where it says nothing."""
+    return media_type(exchange.headers.get(b"content-type", b""))
 
 
 def unsupported(given: str, *takes: str) -> UnsupportedBody:

@@ -34,7 +34,7 @@ async def post_neighbours(
         return await offload(shown, 4 * found.rows.nbytes, exchange.ticket)
 
     pairs = zip(found.places.flat, found.distances.flat, strict=True)
-    listed = ", ".join(f"{place}:{distance:.6g}" for place, distance in pairs)
+    listed = ", ".join(f"{place}:{distance:.5g}" for place, distance in pairs)
     return await answer_rows(
         exchange,
         form,

@@ -52,7 +52,7 @@ async def _answer(
             "grid",
             partial(show, service, model, plane, ticket),
             seeds=seeds_of([point]) if point else (),
-            headers=(dimensions_header((across, down)),),
+            headers=dimensions_header((across, down)),
         )
     return await answer_rows(exchange, form, question._replace(key=key, columns=axes.steps))
 

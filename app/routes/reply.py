@@ -18,6 +18,10 @@ from app.worker_threads import offload
 TEXT_COPIES = 8
 TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
 
+# Bytes of what one answer's headers list. Clients and proxies read some kilobytes of a head, and
+# 4,096 is the least that is usual.
+LONGEST_LISTS = 2560
+
 # An offer of the server's: one message for a whole response (app/http_cycle.py).
 WHOLE = "latentd.response"
 
@@ -44,9 +48,10 @@ def content_length(body: Sequence[Buffer]) -> tuple[bytes, bytes]:
     return b"content-length", b"%d" % sum(map(len, body))
 
 
-def dimensions_header(chosen: Iterable[int]) -> tuple[bytes, bytes]:
-    """The header that says which dimensions of the latent an answer goes along."""
-    return b"x-latentd-dimensions", ", ".join(map(str, chosen)).encode()
+def dimensions_header(chosen: Iterable[int]) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that says which dimensions of the latent an answer goes along, if it can."""
+    listed = ", ".join(map(str, chosen)).encode()
+    return ((b"x-latentd-dimensions", listed),) if len(listed) <= LONGEST_LISTS else ()
 
 
 async def json_reply(
@@ -79,6 +84,13 @@ class Reply(NamedTuple):
     def whole(self) -> bool:
         """Whether the body is all there."""
         return not isinstance(self.body, AsyncGenerator)
+
+    async def without_parts(self) -> "Reply":
+        """The same without a body that comes in parts, for whom its headers are enough."""
+        if not isinstance(self.body, AsyncGenerator):
+            return self
+        await self.body.aclose()
+        return self._replace(body=())
 
     async def send(self, scope: Scope, send: Send) -> None:
         """Write it out. A body in parts is asked for the next one once the last one is taken."""

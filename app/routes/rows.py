@@ -22,7 +22,7 @@ from app.operations import fingerprint as operations
 from app.render_queue import RenderQueue
 from app.routes.exchange import TIMEOUT_HEADER, Exchange, headers_in
 from app.routes.look import Look, Plan, make_plan
-from app.routes.reply import HeaderList, Reply, content_length, server_timing
+from app.routes.reply import LONGEST_LISTS, HeaderList, Reply, content_length, server_timing
 from app.routes.wire_types import Form, Strict
 from app.service import Point, SeedPoint, ServedModel, Ticket
 from app.settings import Settings
@@ -94,7 +94,9 @@ class RowAnswers:
         headers = [*plan.headers, *question.headers]
         key = None
         if question.seeds:
-            headers.append((b"x-latentd-seed", b", ".join(b"%d" % seed for seed in question.seeds)))
+            seeds = b", ".join(b"%d" % seed for seed in question.seeds)
+            if len(seeds) + sum(len(value) for _, value in question.headers) <= LONGEST_LISTS:
+                headers.append((b"x-latentd-seed", seeds))
         if question.key is not None:
             tag, key = kept = self._kept(exchange.model, plan.name, question.key)
             headers += ((b"etag", tag), self._cache_control(exchange))

@@ -43,6 +43,6 @@ async def post_traverse(
             partial(traverse, service, model, traversal, ticket),
             seeds=seeds_of([point]),
             columns=question.steps,
-            headers=(dimensions_header(chosen),),
+            headers=dimensions_header(chosen),
         ),
     )

@@ -18,6 +18,7 @@ SECONDS = 0.6
 LISTENS_FOR_DISCONNECT = """
 import asyncio, sys, uvicorn
 from app.http_cycle import WHOLE
+from app.http_limits import ConnectionLimits
 from app.http_protocol import bounded
 
 pair = asyncio.Barrier(2)
@@ -43,7 +44,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})
 
-config = uvicorn.Config(app, port=0, http=bounded(2048, 60), lifespan="off")
+config = uvicorn.Config(app, port=0, http=bounded(ConnectionLimits(2048, 60.0)), lifespan="off")
 uvicorn.Server(config).run()
 """
 

@@ -54,12 +54,10 @@ def test_a_media_type_may_have_parameters_and_any_case(
 
 def test_other_methods_are_refused_as_problems(client: httpx.Client) -> None:
     for path in (*HOT, "/models/grey/sample"):
-        for method in ("PUT", "DELETE", "PATCH", "OPTIONS"):
-            assert method in problem(client.request(method, path), 405)
-        head = client.head(path)
-        assert head.status_code == 405
-        assert not head.content
-        assert {"GET", "POST"} & set(head.headers["Allow"].split(", "))
+        for method in ("PUT", "DELETE", "PATCH"):
+            answer = client.request(method, path)
+            assert method in problem(answer, 405)
+            assert answer.headers["Allow"] == client.options(path).headers["Allow"]
     assert "GET" in problem(client.get("/encode"), 405)
 
 
@@ -73,7 +71,7 @@ def test_a_path_that_is_nearly_one_is_none(client: httpx.Client, path: str) -> N
 
 
 def test_a_trailing_slash_leads_to_the_endpoint(client: httpx.Client) -> None:
-    answer = client.get("/sample/?seed=1", follow_redirects=True)
+    answer = client.get("/sample/?seed=1", follow_redirects=False)
     assert answer.content == client.get("/sample?seed=1").content
 
 
@@ -98,7 +96,7 @@ def test_answers_and_problems_carry_the_headers_of_every_answer(client: httpx.Cl
             assert "Accept" in answer.headers["Vary"] or path == "/encode"
             assert answer.headers["X-Latentd-Model"] == "grey@1"
     asked = client.options("/sample", headers=headers | {"Access-Control-Request-Method": "POST"})
-    assert asked.status_code == 200
+    assert asked.status_code == 204
     assert asked.headers["X-Request-Id"] == "kept-1"
 
 

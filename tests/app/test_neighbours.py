@@ -100,7 +100,7 @@ def test_what_cannot_be_answered_is_said(client: httpx.Client) -> None:
     without = client.post("/models/grey@1/neighbours", json=body)
     assert "python -m training neighbours grey" in problem(without, 422)
     many = client.post("/neighbours", json=body | {"count": 10_000})
-    assert "at most 256" in problem(many, 422)
+    assert "at most 128" in problem(many, 422)
     assert client.post("/neighbours", json=body).status_code == 200
 
 

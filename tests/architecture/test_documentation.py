@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from fastapi.openapi.utils import get_openapi
 
+from app.answer_headers import EXPOSED
 from app.error_responses import INVALID, PROBLEMS, problem_type
 from app.formats import FORMATS
-from app.main import EXPOSED, create_app
+from app.main import create_app
 from app.metrics import Metrics
 from app.settings import PREFIX, Settings
 from tests.architecture.sources import ROOT
