@@ -34,7 +34,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     store.mkdir()
     publish_odd(store, "large", images(*SHAPE))
     limits = {"max_pixels": 2**31, "max_body_bytes": 2**26, "cache_bytes": 0}
-    limits["max_queue_bytes"] = BUDGET
+    limits |= {"max_queue_bytes": BUDGET, "max_json_values": 50_000}
     with watched(store, **limits) as running:
         yield running
 
@@ -117,6 +117,16 @@ def settled(client: httpx.Client) -> None:
             return
         time.sleep(0.05)
     pytest.fail("something is held for ever")
+
+
+def test_json_of_more_values_than_are_parsed_at_once_is_refused(service: Watched) -> None:
+    body = b'{"latents":[' + b",".join([b"[0.5,0.5]"] * 20_000) + b"]}"
+    headers = {"Content-Type": "application/json"}
+    detail = problem(service.client.post("/decode", content=body, headers=headers), 422)
+    assert "60001 values" in detail
+    assert "at most 50000" in detail
+    assert "LATENTD_MAX_JSON_VALUES" in detail
+    assert ".npy" in detail
 
 
 def test_a_time_that_a_request_names_holds_until_its_last_byte_is_made(service: Watched) -> None:
