@@ -87,7 +87,9 @@ class Settings(BaseSettings):
         16384, ge=1, description="most posterior draws of one score: rows times k"
     )
     max_pixels: int = Field(
-        16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
+        16_777_216,
+        ge=1,
+        description="most pixels of one drawn answer, after scaling, and of a request's images",
     )
     max_body_bytes: int = Field(33_554_432, ge=1, description="largest request body in bytes")
     cache_bytes: int = Field(

@@ -68,6 +68,7 @@ def load_data(config: RunConfig, folder: Path | None = None) -> Dataset:
         path=config.data,
         size=config.size,
         channels=config.channels,
+        ground=config.ground,
         held_out=config.held_out,
         seed=config.seed,
         columns=config.columns,

@@ -2,9 +2,9 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,22 @@ from starlette.requests import Request
 from app.arrays import Floats
 from app.errors import BadBody, BadValue
 from app.formats import npy
-from app.images import read_images
+from app.images import Bounds, read_images
 from app.routes.exchange import Exchange
 from app.routes.lean_route import JSON, media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
 from app.service import DataPoint, LatentPoint, Limits, SeedPoint
 from app.service import Point as ServicePoint
-from app.worker_threads import offload
+from app.worker_threads import INLINE_BYTES, offload
 
 NPY = ("application/x-npy", "application/npy", "application/octet-stream")
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/apng")
+# What to open a file takes, in the time of as many bytes: some 16 files are read on the event loop.
+FILE_BYTES = INLINE_BYTES >> 4
+PNG, JPEG = b"\x89PNG", b"\xff\xd8"
+# Base64 that holds two dozen frames at most: each is three chunks.
+SMALL_TEXT = 2048
 # What a page sends with its files; none of it is read.
 MAX_FIELDS = 16
 
@@ -64,16 +69,17 @@ async def read_data(exchange: Exchange) -> Floats:
     """The data [n, *data_shape] of an `/encode` body: an image, a form, JSON or `.npy`."""
     media_type = media_type_of(exchange)
     if media_type == "multipart/form-data":
-        return await _read_files(exchange, await _form_files(exchange))
+        files = await _form_files(exchange)
+        return await _read_files(exchange, lambda: files, files)
     body = await exchange.body()
     if media_type in IMAGES:
-        return await _read_files(exchange, [body])
+        return await _read_files(exchange, lambda: [body], [body])
     if media_type in NPY:
         return _rows_from_npy(exchange, body)
     if media_type == JSON:
         request = parse_json(exchange, EncodeRequest, body)
         if request.images is not None:
-            return await _read_files(exchange, _decode_base64(request.images))
+            return await _read_texts(exchange, request.images, still=False)
         return _rows_of_numbers(exchange, request.rows or [])
     raise unsupported(media_type, *IMAGES, "multipart/form-data", JSON, NPY[0])
 
@@ -83,15 +89,27 @@ async def read_points(exchange: Exchange) -> list[ServicePoint]:
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
     question = parse_json(exchange, PointsRequest, await exchange.body())
-    return [await read_point(exchange, point) for point in question.points]
+    return await read_each(exchange, question.points)
+
+
+async def read_each(exchange: Exchange, points: Sequence[Point]) -> list[ServicePoint]:
+    """Points as the service takes them; their images are read in one go."""
+    texts = [point.image for point in points if point.image is not None]
+    images = iter(await _read_texts(exchange, texts, still=True) if texts else ())
+    return [
+        _point(exchange, point) if point.image is None else DataPoint(next(images))
+        for point in points
+    ]
 
 
 async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
-    """A point of a walk as the service takes it."""
+    """A single point as the service takes it."""
+    return (await read_each(exchange, [point]))[0]
+
+
+def _point(exchange: Exchange, point: Point) -> ServicePoint:
     if point.seed is not None:
         return SeedPoint(point.seed, point.index, point.temperature)
-    if point.image is not None:
-        return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
     if point.row is not None:
         return DataPoint(_rows_of_numbers(exchange, [point.row])[0])
     shape = exchange.model.manifest.latent_shape
@@ -103,9 +121,16 @@ async def read_mask(exchange: Exchange, mask: str) -> Floats:
     data = exchange.model.manifest.data
     if data.kind != "image":
         raise BadValue(f"{exchange.model.model} takes rows of numbers, which have no mask")
-    files, shape = _decode_base64([mask], "mask"), (1, *data.shape[1:])
-    read = await offload(lambda: read_images(files, shape, "mask"), len(mask))
-    hidden: Floats = np.rint(read[0])
+    shape = (1, *data.shape[1:])
+
+    def read() -> Floats:
+        files = _decode_base64([mask], "mask")
+        # What is transparent in a mask is not white in it.
+        return read_images(
+            files, shape, "mask", ground="black", bounds=_bounds(exchange), still=True
+        )
+
+    hidden: Floats = np.rint((await offload(read, _cost([mask], shape)))[0])
     return hidden
 
 
@@ -151,16 +176,55 @@ async def _form_files(exchange: Exchange) -> list[bytes]:
         await form.close()
 
 
-async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
+async def _read_texts(exchange: Exchange, texts: Sequence[str], *, still: bool) -> Floats:
+    return await _read_files(exchange, lambda: _decode_base64(texts), texts, still=still)
+
+
+async def _read_files(
+    exchange: Exchange,
+    decoded: Callable[[], list[bytes]],
+    given: Sequence[bytes | str],
+    *,
+    still: bool = False,
+) -> Floats:
+    """The images of a request, all in one go and off the event loop unless it is quickly done.
+
+    `given` are their bytes or their base64, by which the time is judged; `decoded` their bytes.
+    """
     data = exchange.model.manifest.data
     if data.kind != "image":
         raise BadValue(
             f"{exchange.model.model} takes rows of {data.shape[0]} numbers, not images: send JSON "
             '{"rows": [[…], …]} or .npy'
         )
-    # The service counts rows too, but only once every file has been read.
-    exchange.service.limits.check("max_rows", len(files), "images")
-    return await offload(lambda: read_images(files, data.shape), sum(map(len, files)))
+    bounds = _bounds(exchange)
+    # The frames of animations are counted too, but only once the files have been opened.
+    exchange.service.limits.check("max_rows", len(given), "images")
+
+    def read() -> Floats:
+        return read_images(decoded(), data.shape, ground=data.ground, bounds=bounds, still=still)
+
+    return await offload(read, _cost(given, data.shape, still=still))
+
+
+def _bounds(exchange: Exchange) -> Bounds:
+    return Bounds(exchange.settings.max_rows, exchange.settings.max_pixels)
+
+
+def _cost(given: Sequence[bytes | str], shape: tuple[int, ...], *, still: bool = True) -> int:
+    """What to read these images takes, in the time of as many bytes."""
+    if not still and not all(_is_still(file) for file in given):
+        return INLINE_BYTES + 1
+    return sum(map(len, given)) + len(given) * (FILE_BYTES + prod(shape))
+
+
+def _is_still(file: bytes | str) -> bool:
+    """Whether it is sure at first sight that the file has one frame, or a few small ones."""
+    if isinstance(file, bytes):
+        return file.startswith(JPEG) or (file.startswith(PNG) and b"acTL" not in file)
+    start = file[:100]
+    start = start.partition(",")[2] if start.startswith("data:") else start
+    return start.startswith("/9j/") or (start.startswith("iVBO") and len(file) < SMALL_TEXT)
 
 
 def _rows_from_npy(exchange: Exchange, body: bytes) -> Floats:

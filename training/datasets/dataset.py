@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from image_files import Ground
 from training.datasets.gathering import Room
 from training.datasets.rows import Array, Rows, Streamed, pieces, take
 from training.errors import DataError
@@ -31,6 +32,8 @@ class Request(NamedTuple):
     """Of a table, in this order; none: all."""
     unreadable: float = 0.0
     """The fraction of a folder's images that may be left out because they cannot be read."""
+    ground: Ground = "white"
+    """What transparent images of a folder are laid on."""
     room: Room = Room()
 
 
@@ -57,6 +60,8 @@ class Dataset:
     """What was decided or left out in reading, a line each."""
     kept: Tensor | None = None
     """Where some of the source's rows were held out: which of them each training row is, [N]."""
+    ground: Ground | None = None
+    """What transparent image files were laid on, and are for the model; None: none were read."""
 
     def __post_init__(self) -> None:
         """DataError where labels and rows are not as many."""
