@@ -87,7 +87,9 @@ def read(file: bytes) -> Container:
     return Container(
         format="PNG",
         stored_size=size,
-        data=_without_ballast(header, palette, moving or chunks),
+        data=_without_ballast(
+            header, palette, moving or [chunk for chunk in chunks if chunk[0] == b"IDAT"]
+        ),
         num_frames=sum(name == b"fcTL" for name, _ in moving) if moving else 1,
         orientation=orientation_of(exif) if exif else 1,
         plain_channels=0 if palette or moving else header.plain_channels,
@@ -102,7 +104,7 @@ def _without_ballast(header: _Header, palette: list[_Chunk], picture: list[_Chun
     whole: bytes | None = b"".join([data for name, data in picture if name == b"IDAT"])
     for name, data in picture:
         if name != b"IDAT":
-            parts += (_written(name, data),) if name in MOVING else ()
+            parts.append(_written(name, data))
         elif whole is not None:
             parts.append(_written(name, whole))
             whole = None
