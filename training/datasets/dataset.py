@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from image_files import Ground
 from training.datasets.gathering import Room
-from training.datasets.rows import Array, Rows, Streamed, pieces, take
+from training.datasets.rounding import Rounding
+from training.datasets.rows import PIECE, Array, Rows, Streamed, pieces, take
 from training.errors import DataError
 from training.likelihoods import Kind
 from training.streams import stream
@@ -131,15 +133,30 @@ def rows_of(array: Array, kind: Kind, source: str, room: Room) -> Rows:
     """
     check = scale_pixels if kind == "image" else finite
     if room.holds(array.size):
-        return check(_native(array), source)
+        read = check(_native(array), source)
+        _refuse_rounded(array, kind, source)
+        return read
     rows, checked = Streamed(array), 0
     if array.dtype.kind != "f":
         check(_native(array[:1]), source)  # the type says all
+        _refuse_rounded(array, kind, source)
         return rows
     for piece in pieces(rows):
         check(piece, f"{source}, from row {checked} on")
         checked += len(piece)
+    _refuse_rounded(array, kind, source)
     return rows
+
+
+def _refuse_rounded(array: Array, kind: Kind, source: str) -> None:
+    """DataError where float32 cannot tell the numbers of a column of vectors apart."""
+    if kind == "image" or np.can_cast(array.dtype, np.float32):
+        return
+    rounding = Rounding(array.shape[1])
+    step = max(1, PIECE // array.shape[1])
+    for start in range(0, len(array), step):
+        rounding.add(np.asarray(array[start : start + step], np.float64))
+    rounding.refuse(source, lambda column: f"column {column} (the first is 0)")
 
 
 def _native(array: Array) -> Tensor:
