@@ -1,6 +1,7 @@
 """What every source gives: rows to train on and rows to test on, scaled once and range checked."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -183,6 +184,11 @@ def split(rows: Rows, request: Request, source: str) -> Parts:
     return Parts(take(rows, kept), take(rows, order[:held_out]), kept)
 
 
+def shown(name: object) -> str:
+    """A file's name that can be printed: bytes that are no UTF-8 as \\xNN."""
+    return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
+
+
 def wanted_path(request: Request, source: str, what: str) -> Path:
     """The path the user gave; DataError where none was given or nothing is there."""
     if request.path is None:
@@ -191,5 +197,5 @@ def wanted_path(request: Request, source: str, what: str) -> Path:
         )
     path = request.path.expanduser()
     if not path.exists():
-        raise DataError(f"data={path}: there is no such file or folder; wanted {what}")
+        raise DataError(f"data={shown(path)}: there is no such file or folder; wanted {what}")
     return path

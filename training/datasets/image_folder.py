@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.datasets.dataset import Dataset, Parts, Request, rows_of, wanted_path
+from training.datasets.dataset import Dataset, Parts, Request, rows_of, shown, wanted_path
 from training.datasets.gathering import gather
 from training.datasets.image_file import SUFFIXES, Look, look, pixels
-from training.datasets.image_paths import ImagePath, find_images, shown
+from training.datasets.image_paths import ImagePath, find_images
 from training.datasets.rows import Array, Rows, take
 from training.errors import DataError
 

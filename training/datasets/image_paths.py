@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from training.datasets.dataset import shown
 from training.errors import DataError
 
 # What systems and tools leave beside one's own files; what begins with a dot is left in any case.
@@ -41,11 +42,6 @@ class Found(NamedTuple):
     test: list[ImagePath] | None
     """None where there is no split."""
     notes: tuple[str, ...]
-
-
-def shown(name: object) -> str:
-    """A file's name that can be printed: bytes that are no UTF-8 as \\xNN."""
-    return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
 
 
 def find_images(folder: Path, suffixes: Collection[str], wanted: str) -> Found:

@@ -12,9 +12,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from training.datasets.csv_dialect import dialect_of
-from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
+from training.datasets.dataset import Dataset, Request, rows_of, shown, split, wanted_path
 from training.datasets.gathering import gather
-from training.datasets.image_paths import shown
 from training.datasets.rounding import Rounding
 from training.datasets.rows import Array
 from training.errors import DataError
