@@ -21,8 +21,7 @@ def by_service(file: bytes, shape: tuple[int, int, int], ground: Ground | None =
 
 def by_training(file: bytes, shape: tuple[int, int, int], ground: Ground | None = None) -> Levels:
     channels, *size = shape
-    frames = [*pixels(file, (size[0], size[1]), channels, ground)]
-    return np.stack(frames).transpose(0, 2, 3, 1)
+    return pixels(file, (size[0], size[1]), channels, ground).transpose(0, 2, 3, 1)
 
 
 def by_both(file: bytes, shape: tuple[int, int, int], ground: Ground | None = None) -> Levels:

@@ -3,7 +3,6 @@
 How its bytes are read is `image_files`'s matter, as it is the service's.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,15 +48,16 @@ def look(file: Path) -> Look:
 
 
 def pixels(
-    content: bytes, size: tuple[int, int], channels: int, ground: Ground = "white"
-) -> Iterator[NDArray[np.uint8]]:
-    """Bytes [C, H, W] of each frame: upright, on `ground`, cropped to the aspect of `size`, scaled.
+    content: bytes, size: tuple[int, int], channels: int, ground: Ground | None = "white"
+) -> NDArray[np.uint8]:
+    """Bytes [F, C, H, W] of its frames: upright, on `ground`, cropped to the aspect of `size`,
+    scaled to it.
 
     `size` is height and width; DataError where the image cannot be read.
     """
     try:
-        for levels in frames(_open(content), channels, ground):
-            yield np.moveaxis(_fitted(levels, size), 2, 0)
+        levels = frames(_open(content), channels, ground)
+        return np.moveaxis(np.stack([_fitted(one, size) for one in levels]), 3, 1)
     except ImageFileError as error:
         raise DataError(f"not a readable image: {error}") from error
 

@@ -139,7 +139,7 @@ class _Read:
         for image in _bar(self.files, "reading images"):
             try:
                 content = image.file.read_bytes()
-                frames = [*pixels(content, self.form.size, self.form.channels, self.ground)]
+                frames = pixels(content, self.form.size, self.form.channels, self.ground)
             except (DataError, OSError) as error:
                 self._count(f"{shown(image.file)} ({error})")
                 continue
@@ -147,7 +147,7 @@ class _Read:
             # All frames of a file are on one side of the split, and of one class.
             self.draws += [int.from_bytes(first, "big") / (1 << 64)] * len(frames)
             self.classes += [image.class_name] * len(frames)
-            yield np.stack(frames)
+            yield frames
 
     def _count(self, failure: str) -> None:
         self.failed.append(failure)
