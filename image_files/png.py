@@ -22,6 +22,8 @@ UINT32 = struct.Struct(">I")
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 GREY, COLOUR, PALETTE = 0, 2, 3
+# Elsewhere a palette is a suggestion, and transparency stands in a channel of its own.
+COLOURS_OF = {GREY: (b"tRNS",), COLOUR: (b"tRNS",), PALETTE: (b"PLTE", b"tRNS")}
 MAX_SIDE = 2**31 - 1
 # Adam7: where each pass begins and how far it steps, in x and y (section 8.2).
 PASSES = (
@@ -83,7 +85,8 @@ def read(file: bytes) -> Container:
     _check_order(header, chunks)
     moving = _animation(header, chunks)
     exif = next((data for name, data in chunks if name == b"eXIf"), b"")
-    palette = [chunk for chunk in chunks if chunk[0] in {b"PLTE", b"tRNS"}]
+    meant = COLOURS_OF.get(header.colour_type, ())
+    palette = [chunk for chunk in chunks if chunk[0] in meant]
     return Container(
         format="PNG",
         stored_size=size,
@@ -179,8 +182,6 @@ def _scaled_key(header: _Header, data: bytes) -> bytes:
     """
     if header.colour_type == PALETTE:
         return data[:256]
-    if header.colour_type not in {GREY, COLOUR}:
-        return b""  # they have an alpha channel, and this chunk no meaning
     wanted = 2 * CHANNELS[header.colour_type]
     if len(data) < wanted:
         raise DamagedImage("its transparent colour is cut short")

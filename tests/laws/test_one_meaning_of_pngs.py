@@ -122,3 +122,46 @@ def test_chunks_in_no_order_are_refused() -> None:
     unknown = chunk(b"CgBI", b"\x50\0\x20\2")
     assert refused_by_both(start + unknown + palette + picture + end, shape)
     assert refused_by_both(file[:8] + unknown + file[8:], shape)
+
+
+@pytest.mark.parametrize("colour_type", [2, 4, 6])
+def test_palettes_and_transparency_where_they_have_no_meaning_are_ignored(colour_type: int) -> None:
+    kind = Kind(colour_type, 8, interlaced=False, key=False)
+    values = pngs.samples(kind)
+    extra = chunk(b"PLTE", bytes(range(9)))
+    extra += chunk(b"tRNS", bytes(6)) if colour_type != 2 else b""
+    for ground in GROUNDS:
+        plain = by_both(pngs.write(kind, values), (3, HEIGHT, WIDTH), ground)  # type: ignore[arg-type]
+        file = pngs.write(kind, values, extra)
+        assert np.array_equal(by_both(file, (3, HEIGHT, WIDTH), ground), plain)  # type: ignore[arg-type]
+
+
+def test_only_the_low_bits_of_a_transparent_colour_count() -> None:
+    for kind in KINDS:
+        if kind.key and kind.colour_type != 3 and kind.depth < 16:
+            values = pngs.samples(kind)
+            plain = pngs.write(kind, values)
+            key = pngs.key_of(kind)
+            high = chunk(
+                b"tRNS", (key + (0xFF00 & ~((1 << kind.depth) - 1))).astype(">u2").tobytes()
+            )
+            file = plain.replace(chunk(b"tRNS", key.astype(">u2").tobytes()), high)
+            shape = (3, HEIGHT, WIDTH)
+            assert file != plain
+            assert np.array_equal(by_both(file, shape, "white"), by_both(plain, shape, "white"))
+
+
+def test_a_palette_may_have_fewer_or_more_alphas_than_colours() -> None:
+    kind = Kind(3, 2, interlaced=False, key=True)
+    values = pngs.samples(kind)
+    plain, table = pngs.write(kind, values), pngs.palette(kind)
+    for count in (0, 1, 3, 4, 9, 174):
+        alphas = np.zeros(count, np.uint8)
+        alphas[: min(count, 4)] = table[:count, 3]
+        old = chunk(b"tRNS", table[:, 3].tobytes())
+        file = plain.replace(old, chunk(b"tRNS", alphas.tobytes()) if count else b"")
+        colours = table.copy()
+        colours[count:, 3] = 255
+        expected = laid_on(colours[values[..., 0]], 255)
+        laid = by_both(file, (3, HEIGHT, WIDTH), "white")[0]
+        assert np.abs(laid - expected).max() <= 1
