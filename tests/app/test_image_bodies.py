@@ -8,6 +8,7 @@ import zlib
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import LimitExceeded
@@ -19,7 +20,7 @@ PICTURES = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
 PNG = {"Content-Type": "image/png"}
 
 
-def png(pixels: np.ndarray) -> bytes:  # type: ignore[type-arg]
+def png(pixels: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.laws import pngs
-from tests.laws.rooms import REFUSALS, by_service, by_training
+from tests.laws.rooms import REFUSALS, Levels, by_service, by_training
 from tests.laws.test_one_meaning_of_other_formats import HEIGHT, STILLS, WIDTH, picture, saved
 
 MOVING = {
@@ -34,11 +34,12 @@ def test_damage_is_refused_or_read_alike(name: str) -> None:
             if number % 5 == 0:
                 at, length = draw.integers(0, len(file)), draw.integers(1, 64)
                 del damaged[at : at + length]
-            found = []
+            found: list[Levels | None] = []
             for room in (by_service, by_training):
                 try:
                     found.append(room(bytes(damaged), (3, *size)))
                 except REFUSALS:
                     found.append(None)
             # Training takes any size, and scales.
-            assert found[0] is None or np.array_equal(found[0], found[1])
+            service, training = found
+            assert service is None or (training is not None and np.array_equal(service, training))

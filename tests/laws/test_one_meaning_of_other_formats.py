@@ -49,17 +49,18 @@ def exif(orientation: int, order: str = "<") -> bytes:
     return b"Exif\0\0" + start + body
 
 
+OPTIONS: list[tuple[str, tuple[str, ...], list[dict[str, object]]]] = [
+    (
+        "JPEG",
+        ("L", "RGB", "CMYK"),
+        [{}, {"progressive": True}, {"quality": 100}, {"optimize": True}],
+    ),
+    ("WEBP", ("L", "RGB"), [{"lossless": True}, {"quality": 60}]),
+    ("GIF", ("L", "P"), [{}, {"interlace": True}, {"comment": b"x" * 70000}]),
+]
 STILLS = {
-    f"{form} {mode} {options}": saved(picture(mode), form, **options)
-    for form, modes, many in (
-        (
-            "JPEG",
-            ("L", "RGB", "CMYK"),
-            ({}, {"progressive": True}, {"quality": 100}, {"optimize": True}),
-        ),
-        ("WEBP", ("L", "RGB"), ({"lossless": True}, {"quality": 60})),
-        ("GIF", ("L", "P"), ({}, {"interlace": True}, {"comment": b"x" * 70000})),
-    )
+    f"{form} {mode} {options}"[:60]: saved(picture(mode), form, **options)
+    for form, modes, many in OPTIONS
     for mode, options in itertools.product(modes, many)
 } | {
     "JPEG with restarts": saved(picture("RGB"), "JPEG", restart_marker_blocks=1),

@@ -20,7 +20,8 @@ GROUNDS = {"black": 0, "white": 255}
 def luma(colours: Levels) -> NDArray[np.int64]:
     """ITU-R 601-2, as Pillow rounds it."""
     weighed = colours.astype(np.int64) @ np.array([19595, 38470, 7471]) + 0x8000
-    return (weighed >> 16)[..., None]
+    grey: NDArray[np.int64] = (weighed >> 16)[..., None]
+    return grey
 
 
 def laid_on(rgba: Levels, level: int) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 import torch
+from numpy.typing import NDArray
 from pyarrow import parquet
 
 from training.config import RunConfig
@@ -168,7 +169,7 @@ def test_what_float32_cannot_tell_apart_is_refused_with_the_reason(
     ],
     ids=["centred", "days", "one value", "normal", "an outlier", "float32's own steps"],
 )
-def test_other_numbers_are_not(tmp_path: Path, column: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_other_numbers_are_not(tmp_path: Path, column: NDArray[np.float64]) -> None:
     path = tmp_path / "table.npy"
     np.save(path, np.stack([column, np.arange(40.0)], 1))
     assert len(read(path, source="arrays").train) == 30
