@@ -13,6 +13,7 @@ from training.config import RunConfig
 from training.datasets import DATASETS, Dataset, Request
 from training.datasets.gathering import Room
 from training.errors import DataError
+from training.labels import labels_from
 from training.preparation import build_vae
 
 ROWS = [[1.5, -2.25], [3.0, 40000.5], [0.125, 5.0], [-7.0, 8.75]]
@@ -184,3 +185,21 @@ def test_a_column_in_tiny_units_is_no_column_of_one_value(tmp_path: Path) -> Non
     np.save(tmp_path / "table.npy", np.stack([farads * 1e-28, np.arange(40.0)], 1))
     with pytest.raises(DataError, match=r"spread by less than float32 can divide by.*: 0"):
         build_vae(RunConfig(likelihood="gaussian"), read(tmp_path / "table.npy", source="arrays"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_labels_are_read_from_the_same_tables(
+    tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(8, 2)))
+    data = read(tmp_path / "rows.npy", source="arrays")
+    names = ["tea", "café"] * 4
+    lines = ["row", "kind"], *([str(row), name] for row, name in enumerate(names))
+    text = "".join(delimiter.join(line) + "\n" for line in lines)
+    labels = labels_from(csv(tmp_path, text.encode(encoding)), "kind", data)
+    assert labels.names == ("café", "tea")
+    assert data.kept is not None
+    assert [labels.names[number] for number in labels.numbers.tolist()] == [
+        names[row] for row in data.kept.tolist()
+    ]
