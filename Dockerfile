@@ -29,6 +29,7 @@ FROM ${BASE_IMAGE} AS code
 ARG EXTRAS=""
 WORKDIR /srv/latentd
 COPY app app
+COPY image_files image_files
 COPY model_store model_store
 COPY training training
 # The service may read and never write its code; compiled here because it could not do so itself.

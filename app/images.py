@@ -1,109 +1,105 @@
-"""Uploaded image files to arrays. The only module of the service that knows their readers.
+"""Uploaded image files to arrays; how their bytes are read is `image_files`'s matter."""
 
-A PNG as most are, of the model's size and channels, is read by libspng: to open one and to find out
-what it is takes Pillow several times as long as to unpack it. Everything else is Pillow's.
-"""
-
-import zlib
 from collections.abc import Sequence
-from io import BytesIO
+from typing import Literal, NamedTuple
 
 import numpy as np
-import pyspng  # type: ignore[import-untyped] # it has no types of its own
-from PIL import Image, UnidentifiedImageError
 
-from app.arrays import Floats, Levels
-from app.errors import BadBody, BadValue, LatentdError
-from app.formats import png
+from app.arrays import Floats
+from app.errors import BadBody, BadValue, LimitExceeded
+from image_files import MODES, Container, DamagedImage, UnknownFormat, frames, open_image
 
-READABLE = ("PNG", "JPEG", "WEBP")
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-
-# The size is checked before anything is unpacked, so a bomb never goes off; Pillow's own check
-# would only warn.
-Image.MAX_IMAGE_PIXELS = None
+READABLE = ("PNG", "JPEG", "WEBP", "GIF")
+Ground = Literal["black", "white"] | None
 
 
-def read_images(files: Sequence[bytes], data_shape: tuple[int, ...], what: str = "image") -> Floats:
-    """PNG, JPEG or WebP files as [N, C, H, W] in [0, 1].
+class Bounds(NamedTuple):
+    """How much the images of one request may come to; each field is the setting LATENTD_<FIELD>."""
 
-    An image must have the model's height and width: it is refused, not resized, because how to
-    resize is the caller's choice. Its mode is converted: colour to grey by luma, grey to colour by
-    repetition, alpha dropped, 16 bits to 8. Raises BadBody or BadValue, naming the file: `what` it
-    is and its number.
+    max_rows: int = 4096
+    max_pixels: int = 16_777_216
+
+
+def read_images(
+    files: Sequence[bytes],
+    data_shape: tuple[int, ...],
+    what: str = "image",
+    *,
+    ground: Ground = None,
+    bounds: Bounds = Bounds(),  # noqa: B008 - it cannot be changed
+    still: bool = False,
+) -> Floats:
+    """PNG, JPEG, WebP or GIF files as [N, C, H, W] in [0, 1], every frame of an animation a row.
+
+    An image must have the model's height and width, once it is turned upright by its EXIF data: it
+    is refused, not resized, because how to resize is the caller's choice. Alpha is laid on
+    `ground`, or dropped. Raises BadBody, BadValue or LimitExceeded, naming the file: `what` it is
+    and its number. Nothing is unpacked before all of them are known to be of the right size, few
+    enough and, if they are to be `still`, of one frame each.
     """
-    if data_shape[0] not in MODES:
+    channels, height, width = data_shape
+    if channels not in MODES:
         raise BadValue(
-            f"the model's images have {data_shape[0]} channels, as no image file has: send .npy"
+            f"the model's images have {channels} channels, as no image file has: send .npy"
         )
-    images = np.empty((len(files), *data_shape), np.float32)
-    for number, file in enumerate(files):
-        levels = _read(file, f"{what} {number}", data_shape)
-        np.divide(levels.transpose(2, 0, 1), np.float32(255), out=images[number])
+    size = (width, height)
+    opened = [_open(file, what, number, size) for number, file in enumerate(files)]
+    count = sum([container.num_frames for container in opened])
+    if still and count > len(opened):
+        _refuse_animations(opened, what)
+    _check_count(count, width * height, bounds)
+    images = np.empty((count, *data_shape), np.float32)
+    place = 0
+    for number, container in enumerate(opened):
+        try:
+            for levels in frames(container, channels, ground):
+                np.divide(levels.transpose(2, 0, 1), np.float32(255), out=images[place])
+                place += 1
+        except DamagedImage:
+            raise _damaged(what, number) from None
     return images
 
 
-def _read(file: bytes, name: str, data_shape: tuple[int, ...]) -> Levels:
-    """The pixels [H, W, C] of one file."""
-    channels, height, width = data_shape
+def _open(file: bytes, what: str, number: int, size: tuple[int, int]) -> Container:
     try:
-        head = png.head(width, height, channels)
-        if file.startswith(head):
-            # Sees nothing but the picture: what else is in a file has no limits there.
-            pixels: Levels = pyspng.load(png.file(head, _picture_data(file)))
-        else:
-            pixels = _in_mode(_open(file, name, (width, height)), MODES[channels])
-    except LatentdError:
-        raise
-    except Exception:  # noqa: BLE001 - a reader raises whatever a damaged chunk leads it to
-        raise BadBody(f"{name} is cut off or damaged: send the whole file") from None
-    return pixels.reshape(height, width, channels)
-
-
-def _open(file: bytes, name: str, size: tuple[int, int]) -> Image.Image:
-    """Any file that can be read, opened; raises ValueError where a PNG is damaged."""
-    try:
-        image = Image.open(BytesIO(file), formats=READABLE)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise BadBody(f"{name} is not a file that can be read as {', '.join(READABLE)}") from None
-    if image.size != size:
+        container = open_image(file, READABLE)
+    except UnknownFormat:
+        formats = ", ".join(READABLE)
+        raise BadBody(f"{what} {number} is not a file that can be read as {formats}") from None
+    except DamagedImage:
+        raise _damaged(what, number) from None
+    if container.size != size:
+        width, height = container.size
         raise BadValue(
-            f"{name} is {image.width} × {image.height} pixels; the model takes "
-            f"{size[0]} × {size[1]}: resize it first"
+            f"{what} {number} is {width} × {height} pixels; the model takes {size[0]} × {size[1]}: "
+            "resize it first"
         )
-    if image.format == "PNG":
-        _picture_data(file)
-    return image
+    return container
 
 
-def _picture_data(file: bytes) -> bytes:
-    """The data of a PNG's IDAT chunks, once every chunk through IEND is seen to be whole.
-
-    Raises ValueError where the last bytes are missing or a checksum fails, which Pillow reads past.
-    A chunk is its length, its name, its data, and a checksum of the latter two (PNG specification,
-    section 5.3).
-    """
-    view = memoryview(file)
-    parts: list[bytes] = []
-    start, name = len(png.SIGNATURE), b""
-    while name != b"IEND":
-        name = file[start + 4 : start + 8]
-        end = start + 8 + int.from_bytes(file[start : start + 4])
-        check = file[end : end + 4]
-        if len(check) < 4 or zlib.crc32(view[start + 4 : end]) != int.from_bytes(check):
-            raise ValueError(f"chunk {name!r} at byte {start}")
-        if name == b"IDAT":
-            parts.append(file[start + 8 : end])
-        start = end + 4
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+def _damaged(what: str, number: int) -> BadBody:
+    return BadBody(f"{what} {number} is cut off or damaged: send the whole file")
 
 
-def _in_mode(image: Image.Image, mode: str) -> Levels:
-    """The image's pixels, uint8, in Pillow's `mode`."""
-    if image.mode.startswith("I"):
-        # 16-bit grey; Pillow's own conversion clips it at 255.
-        wide = np.asarray(image).astype(np.uint32)
-        image = Image.fromarray((wide // 257).astype(np.uint8))
-    elif image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return np.asarray(image if image.mode == mode else image.convert(mode))
+def _refuse_animations(opened: Sequence[Container], what: str) -> None:
+    for number, container in enumerate(opened):
+        if container.num_frames > 1:
+            raise BadValue(
+                f"{what} {number} has {container.num_frames} frames, and one is wanted here: send "
+                "it alone, each frame being an image then, or send one of its frames"
+            )
+
+
+def _check_count(count: int, pixels: int, bounds: Bounds) -> None:
+    if count > bounds.max_rows:
+        raise _too_many(f"{count} images", "max_rows", bounds.max_rows)
+    if count * pixels > bounds.max_pixels:
+        what = f"{count} images of together {count * pixels} pixels"
+        raise _too_many(what, "max_pixels", bounds.max_pixels)
+
+
+def _too_many(what: str, setting: str, limit: int) -> LimitExceeded:
+    return LimitExceeded(
+        f"{what}: one request may have at most {limit}; send fewer at a time, or have the operator "
+        f"raise LATENTD_{setting.upper()}"
+    )

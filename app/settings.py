@@ -94,7 +94,9 @@ class Settings(BaseSettings):
         1_048_576, ge=1, description="most values (numbers, texts, lists, objects) of a JSON body"
     )
     max_pixels: int = Field(
-        16_777_216, ge=1, description="most pixels of one drawn answer, after scaling"
+        16_777_216,
+        ge=1,
+        description="most pixels of one drawn answer, after scaling, and of a request's images",
     )
     render_threads: int = Field(
         2,

@@ -69,6 +69,8 @@ class DataSpec(Record):
     value_range: tuple[float, float] | None
     columns: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
     """The names of a vector's numbers, where they have names."""
+    ground: Literal["black", "white"] | None = None
+    """What transparent images were laid on in training; absent: their alpha is dropped."""
 
     @model_validator(mode="after")
     def _kind_shape_and_range_agree(self) -> Self:
@@ -89,13 +91,21 @@ class DataSpec(Record):
             raise ValueError("columns repeat a name")
         return self
 
+    @model_validator(mode="after")
+    def _ground_is_of_images_without_alpha(self) -> Self:
+        if self.ground is not None and (self.kind != "image" or self.shape[0] not in {1, 3}):
+            raise ValueError(f"{self.kind} of {list(self.shape)} lie on no ground")
+        return self
+
     @model_serializer(mode="wrap")
-    def _without_absent_columns(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """A release that knows no columns reads the manifests of rows that have none."""
+    def _without_absent_facts(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """A release that knows none of them reads the manifests of rows that have none."""
         fields: dict[str, object] = written(self)
-        if self.columns is None:
-            del fields["columns"]
-        return fields
+        return {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name not in {"columns", "ground"}
+        }
 
 
 class Figure(Record):

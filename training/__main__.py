@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
 try:
@@ -40,6 +41,7 @@ EXAMPLES = """examples:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 130 interrupted."""
+    _print_anything()
     chosen = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace, Team], None] = chosen.command
     with joined() as team:
@@ -54,6 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:
             return _end(1, f"error: {error}; what was saved before is whole", team)
     return 0
+
+
+def _print_anything() -> None:
+    """What a screen cannot show, such as names that are no UTF-8, is written as \\xNN there."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end(status: int, why: str, team: Team) -> int:

@@ -81,6 +81,10 @@ class RunConfig(BaseModel):
     channels: Annotated[Literal[1, 3] | None, BeforeValidator(_maybe_number)] = Field(
         1, description="1 grey or 3 colour, for image_folder; none: by what is there"
     )
+    ground: Literal["black", "white"] = Field(
+        "white",
+        description="what transparent images of an image_folder are laid on, black or white",
+    )
     columns: Annotated[tuple[str, ...], BeforeValidator(_numbers)] = Field(
         (), description="columns of a table to take, comma-separated; empty: all"
     )

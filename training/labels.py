@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training.datasets import Dataset
+from training.datasets.csv_dialect import dialect_of
 from training.errors import DataError
 
 WANTED = "a .npy file of whole numbers or text [N], or a .csv file and the name of its --column"
@@ -91,8 +92,12 @@ def _array(file: Path) -> list[str]:
 
 
 def _column(file: Path, column: str | None) -> list[str]:
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text, strict=True)
+    dialect = dialect_of(file)
+    encoding = {"utf8": "utf-8-sig"}.get(dialect.encoding, dialect.encoding)
+    with file.open(encoding=encoding, newline="") as text:
+        for _ in range(dialect.skipped_lines):
+            next(text)
+        rows = csv.DictReader(text, delimiter=dialect.delimiter, strict=True)
         names = list(rows.fieldnames or [])
         if column is None and len(names) == 1:
             column = names[0]

@@ -18,8 +18,10 @@ from training.publication import refuse_too_large
 from training.standardization import AsTheyAre, Standardized
 from training.vae import VAE
 
-# Below it a column's numbers are told apart by rounding rather than by what was measured.
-LEAST_DEVIATION = 1e-12
+# A column's spread beside its mean below which it is the rounding of sums: it holds one value.
+LEAST_PART = 1e-13
+# By less nothing can be divided in float32.
+LEAST_DEVIATION = 1e-35
 NAMED = 5  # so many columns are named in an error
 
 
@@ -68,6 +70,7 @@ def load_data(config: RunConfig, folder: Path | None = None) -> Dataset:
         path=config.data,
         size=config.size,
         channels=config.channels,
+        ground=config.ground,
         held_out=config.held_out,
         seed=config.seed,
         columns=config.columns,
@@ -120,12 +123,17 @@ def build_vae(config: RunConfig, dataset: Dataset) -> VAE:
 
 def _standardized(dataset: Dataset) -> Standardized:
     average, deviation = mean_and_deviation(dataset.train)
-    flat = (deviation < LEAST_DEVIATION).nonzero()[:, 0].tolist()
-    if flat:
-        names = [dataset.columns[column] if dataset.columns else str(column) for column in flat]
-        named = ", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED)
-        raise DataError(
-            f"{dataset.name}: {len(flat)} of {len(deviation)} columns hold one value throughout, "
-            f"which has no density: leave out {named}"
-        )
+    flat = deviation <= LEAST_PART * average.abs()
+    small = ~flat & (deviation < LEAST_DEVIATION)
+    for those, fault in (
+        (flat, "hold one value throughout, which has no density: leave out"),
+        (small, "spread by less than float32 can divide by: give these other units:"),
+    ):
+        columns = those.nonzero()[:, 0].tolist()
+        if columns:
+            names = [dataset.columns[place] if dataset.columns else str(place) for place in columns]
+            named = ", ".join(names[:NAMED]) + ", …" * (len(names) > NAMED)
+            raise DataError(
+                f"{dataset.name}: {len(columns)} of {len(deviation)} columns {fault} {named}"
+            )
     return Standardized(average, deviation)

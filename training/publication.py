@@ -78,6 +78,7 @@ def _draft(trained: Trained, vae: VAE, rows: Tensor) -> Draft:
             shape=dataset.shape,
             value_range=(0.0, 1.0) if dataset.kind == "image" else None,
             columns=dataset.columns or None,
+            ground=dataset.ground,
         ),
         latent_shape=(config.latent_dim,),
         capabilities=export.capabilities(vae, dataset.shape),

@@ -13,7 +13,7 @@ import model_store
 from model_store import Checkpoint, Figure, ModelId
 from training.config import RunConfig
 from training.datasets import Dataset
-from training.datasets.image_file import MODES
+from training.datasets.image_file import CHANNELS
 from training.datasets.rows import Watch, on_device, take
 from training.errors import ConfigError, DataError
 from training.evaluate import estimate, observed_once, reconstruction_error
@@ -111,7 +111,9 @@ def _config(checkpoint: Checkpoint, given: Given) -> RunConfig:
     # Where the form of the data is a choice, it is that which the model takes.
     if manifest.data.kind == "image":
         channels, *size = manifest.data.shape
-        now |= {"size": size, "channels": channels if channels in MODES else None}
+        now |= {"size": size, "channels": channels if channels in CHANNELS else None}
+        if manifest.data.ground is not None:
+            now["ground"] = manifest.data.ground
     try:
         return RunConfig.model_validate(known | now | {"columns": manifest.data.columns or ()})
     except ValueError as error:

@@ -48,7 +48,9 @@ class Told(NamedTuple):
 
 def write(told: Told, folder: Path) -> None:
     """Put `report.html` into the folder of the run."""
-    (folder / FILE).write_text(page.page(told.config.name, _parts(told)), encoding="utf-8")
+    text = page.page(told.config.name, _parts(told))
+    # A path may hold bytes that are no UTF-8, which no page can.
+    (folder / FILE).write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def _parts(told: Told) -> Iterator[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Query
 
 from app.operations.arithmetic import Term, add
-from app.routes.bodies import read_point
+from app.routes.bodies import read_each
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
@@ -22,14 +22,13 @@ async def post_arithmetic(
     exchange: Asked, form: Annotated[Form, Query()], question: ArithmeticRequest
 ) -> Reply:
     """The image at Σ weight · point. Directions are those that `GET /models/{model}` lists."""
+    asked = [term for term in question.terms if term.direction is None]
+    points = await read_each(exchange, asked)
+    read = iter(points)
     terms = [
-        Term(
-            await read_point(exchange, term) if term.direction is None else term.direction,
-            term.weight,
-        )
+        Term(next(read) if term.direction is None else term.direction, term.weight)
         for term in question.terms
     ]
     exchange.note(np.array([sum(abs(term.weight) for term in terms)], np.float32))
-    points = [term.what for term in terms if not isinstance(term.what, str)]
     compute = partial(add, exchange.service, exchange.model, terms, exchange.ticket)
     return await answer_rows(exchange, form, Question(1, "grid", compute, seeds=seeds_of(points)))

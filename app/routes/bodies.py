@@ -1,38 +1,32 @@
 """Bodies that come in several media types: data for `/encode`, latents for `/decode`."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from functools import partial
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
 
 from app import media_types
 from app.arrays import FLOAT_BYTES, Floats
-from app.errors import BadBody, BadValue
+from app.errors import BadValue
 from app.formats import npy
-from app.images import read_images
-from app.media_types import JSON, file_of_base64
+from app.media_types import JSON
 from app.routes.exchange import Exchange
+from app.routes.image_bodies import form_files, read_files, read_texts
 from app.routes.lean_route import media_type_of, parse_json, unsupported
 from app.routes.numbers import images_from_array, rows_from_array, rows_from_lists
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
-from app.service import DataPoint, LatentPoint, Limits, SeedPoint
+from app.service import DataPoint, LatentPoint, SeedPoint
 from app.service import Point as ServicePoint
 from app.worker_threads import offload
 
 NPY = (media_types.NPY, "application/octet-stream")
-IMAGES = ("image/png", "image/jpeg", "image/webp")
+IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/apng")
 # To check a number of a list takes longer than to draw so many bytes for each of its own.
 LIST_EFFORT = 4
-# What a page sends with its files; none of it is read.
-MAX_FIELDS = 16
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -67,10 +61,10 @@ async def read_data(exchange: Exchange) -> Floats:
     """The data [n, *data_shape] of an `/encode` body: an image, a form, JSON or `.npy`."""
     media_type = media_type_of(exchange)
     if media_type == "multipart/form-data":
-        return await _read_files(exchange, await _form_files(exchange))
+        return await read_files(exchange, await form_files(exchange))
     body = await exchange.body()
     if media_type in IMAGES:
-        return await _read_files(exchange, [body])
+        return await read_files(exchange, [body])
     if media_type in NPY:
         data = exchange.model.manifest.data
         if data.kind == "image":
@@ -79,7 +73,7 @@ async def read_data(exchange: Exchange) -> Floats:
     if media_type == JSON:
         request = parse_json(exchange, EncodeRequest, body)
         if request.images is not None:
-            return await _read_files(exchange, _decode_base64(request.images))
+            return await read_texts(exchange, request.images, still=False)
         return await _rows_of_numbers(exchange, request.rows or [])
     raise unsupported(media_type, *IMAGES, "multipart/form-data", JSON, NPY[0])
 
@@ -89,91 +83,33 @@ async def read_points(exchange: Exchange) -> list[ServicePoint]:
     if media_type_of(exchange) != JSON:
         return [DataPoint(x) for x in await read_data(exchange)]
     question = parse_json(exchange, PointsRequest, await exchange.body())
-    unpacked = sum(point.image is not None or point.row is not None for point in question.points)
+    return await read_each(exchange, question.points)
+
+
+async def read_each(exchange: Exchange, points: Sequence[Point]) -> list[ServicePoint]:
+    """Points as the service takes them; their images are read in one go."""
+    unpacked = sum(point.image is not None or point.row is not None for point in points)
     exchange.ticket.reserve(2 * unpacked * exchange.model.data_bytes)
-    return [await read_point(exchange, point) for point in question.points]
+    texts = [point.image for point in points if point.image is not None]
+    images = iter(await read_texts(exchange, texts, still=True) if texts else ())
+    return [
+        await _point(exchange, point) if point.image is None else DataPoint(next(images))
+        for point in points
+    ]
 
 
 async def read_point(exchange: Exchange, point: Point) -> ServicePoint:
-    """A point of a walk as the service takes it."""
+    """A single point as the service takes it."""
+    return (await read_each(exchange, [point]))[0]
+
+
+async def _point(exchange: Exchange, point: Point) -> ServicePoint:
     if point.seed is not None:
         return SeedPoint(point.seed, point.index, point.temperature)
-    if point.image is not None:
-        return DataPoint((await _read_files(exchange, _decode_base64([point.image])))[0])
     if point.row is not None:
         return DataPoint((await _rows_of_numbers(exchange, [point.row]))[0])
     shape = exchange.model.manifest.latent_shape
     return LatentPoint((await _read_lists(exchange, [point.latent], shape, "latent"))[0])
-
-
-async def read_mask(exchange: Exchange, mask: str) -> Floats:
-    """A mask [1, H, W]: 1 where it is white."""
-    data = exchange.model.manifest.data
-    if data.kind != "image":
-        raise BadValue(f"{exchange.model.model} takes rows of numbers, which have no mask")
-    files, shape = _decode_base64([mask], "mask"), (1, *data.shape[1:])
-    work = partial(read_images, files, shape, "mask")
-    read = await offload(work, max(len(mask), exchange.model.data_bytes), exchange.ticket)
-    hidden: Floats = np.rint(read[0])
-    return hidden
-
-
-class _Form(MultiPartParser):
-    """Starlette's reader, which also counts images and knows whether the form came to its end."""
-
-    def __init__(
-        self, request: Request, stream: AsyncGenerator[bytes, None], limits: Limits
-    ) -> None:
-        super().__init__(request.headers, stream, max_files=inf, max_fields=MAX_FIELDS)
-        self._limits = limits
-        self.ended = False
-
-    def on_part_begin(self) -> None:
-        """Refuse by their number what need not be read for that; raises LimitExceeded."""
-        self._limits.check("max_rows", len(self.items) - MAX_FIELDS, "images")
-        super().on_part_begin()
-
-    def on_end(self) -> None:
-        """The closing boundary, which anything may follow (RFC 2046, section 5.1.1)."""
-        self.ended = True
-
-
-async def _form_files(exchange: Exchange) -> list[bytes]:
-    request = exchange.request
-    async with aclosing(request.stream()) as stream:
-        reader = _Form(request, stream, exchange.service.limits)
-        try:
-            form = await reader.parse()
-        except MultiPartException as error:
-            raise BadBody(
-                f"the form cannot be read ({error.message.rstrip('.')}): send multipart/form-data "
-                "with its boundary in the header, each image a file in a field called images"
-            ) from None
-    try:
-        if not reader.ended:
-            raise BadBody("the form was cut off, its closing boundary is missing: send it whole")
-        files = [part for part in form.getlist("images") if isinstance(part, UploadFile)]
-        if not files:
-            raise BadBody("the form has no file in a field called images")
-        return [await file.read() for file in files]
-    finally:
-        await form.close()
-
-
-async def _read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
-    data = exchange.model.manifest.data
-    if data.kind != "image":
-        raise BadValue(
-            f"{exchange.model.model} takes rows of {data.shape[0]} numbers, not images: send JSON "
-            '{"rows": [[…], …]} or .npy'
-        )
-    # The service counts rows too, but only once every file has been read.
-    exchange.service.limits.check("max_rows", len(files), "images")
-    # A file of a kilobyte may unpack to megabytes.
-    num_bytes = len(files) * exchange.model.data_bytes
-    exchange.ticket.reserve(num_bytes)
-    work = partial(read_images, files, data.shape)
-    return await offload(work, max(num_bytes, sum(map(len, files))), exchange.ticket)
 
 
 async def _read_array(
@@ -209,7 +145,3 @@ async def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats
             f"{exchange.model.model} takes images, not rows of numbers: send image files, or .npy"
         )
     return await _read_lists(exchange, rows, data.shape, "rows")
-
-
-def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:
-    return [file_of_base64(text, f"{what} {number}") for number, text in enumerate(texts)]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.operations.interpolate import Walk, interpolate
-from app.routes.bodies import read_point
+from app.routes.bodies import read_each
 from app.routes.exchange import Asked, Exchange
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
@@ -30,7 +30,7 @@ async def post_interpolate(
     exchange: Asked, form: Annotated[Form, Query()], question: InterpolateRequest
 ) -> Reply:
     """Each point is a seed, a latent or an image (of which the posterior's mean is taken)."""
-    points = [await read_point(exchange, point) for point in question.points]
+    points = await read_each(exchange, question.points)
     return await _answer(exchange, question, points, form, None)
 
 

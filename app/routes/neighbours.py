@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.arrays import Rows
 from app.operations.neighbours import neighbours, rows_of
-from app.routes.bodies import read_point
+from app.routes.bodies import read_each
 from app.routes.exchange import Asked
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
@@ -25,7 +25,7 @@ async def post_neighbours(
     """A line of training rows for each point, the nearest first; `X-Latentd-Neighbours` has the
     places and distances of all of them, `place:distance`.
     """
-    points = [await read_point(exchange, point) for point in question.points]
+    points = await read_each(exchange, question.points)
     count = question.count
     found = await neighbours(exchange.service, exchange.model, points, count, exchange.ticket)
 

@@ -6,8 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.operations.restore import Restoration, restore
-from app.routes.bodies import read_mask, read_point
+from app.routes.bodies import read_point
 from app.routes.exchange import Asked
+from app.routes.image_bodies import read_mask
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
 from app.routes.rows import Question, answer_rows

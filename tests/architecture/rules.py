@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 from tests.architecture.sources import Module, imports, uses, within
 
 MAY_IMPORT = {
+    "image_files": ["numpy", "image_files"],
+    "image_files.png": ["isal", "image_files"],
+    "image_files.decoding": ["numpy", "PIL", "pyspng", "image_files"],
     "model_store": ["torch", "pydantic", "pydantic_core", "model_store"],
     "training": [
         "torch",
@@ -22,6 +25,7 @@ MAY_IMPORT = {
         "matplotlib",
         "sklearn",
         "tqdm",
+        "image_files",
         "model_store",
         "training",
     ],
@@ -114,7 +118,7 @@ MAY_IMPORT = {
         "app.errors",
     ],
     "app.formats.pillow": ["numpy", "PIL", "app.arrays"],
-    "app.images": ["numpy", "PIL", "pyspng", "app.arrays", "app.errors", "app.formats.png"],
+    "app.images": ["numpy", "image_files", "app.arrays", "app.errors"],
     "app.neighbour_index": ["numpy", "faiss", "model_store", "app.arrays", "app.errors"],
     "app.service": [
         "numpy",
@@ -184,6 +188,7 @@ SHARED_BY_ROUTES = {
     "bodies",
     "constraints",
     "exchange",
+    "image_bodies",
     "lean_route",
     "look",
     "numbers",
@@ -199,13 +204,13 @@ SINGLE_OWNERS = {
     "os.environ": {"app.settings", "app.metrics", "model_store.settings"},
     "os.getenv": set[str](),
     "PIL": {
-        "app.images",
         "app.formats.pillow",
+        "image_files.decoding",
         "training.pictures",
         "training.datasets.image_file",
     },
     "pyarrow": {"training.datasets.table"},
-    "pyspng": {"app.images"},
+    "pyspng": {"image_files.decoding"},
     "faiss": {"app.neighbour_index"},
     "constriction": {"app.entropy_coder"},
     "threading": {"app.engine.batcher", "app.engine.line", "app.server", "app.worker"},

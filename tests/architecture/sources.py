@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("app", "model_store", "training")
+ROOMS = ("app", "image_files", "model_store", "training")
 
 
 class Module(NamedTuple):
@@ -21,7 +21,7 @@ class Module(NamedTuple):
 
 
 def modules() -> list[Module]:
-    """Every module of the three rooms."""
+    """Every module of the rooms."""
     return [
         Module(_dotted(path), path.read_text()) for room in ROOMS for path in _files(ROOT / room)
     ]

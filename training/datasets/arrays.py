@@ -15,6 +15,7 @@ from training.datasets.dataset import (
     Parts,
     Request,
     rows_of,
+    shown,
     split,
     wanted_path,
 )
@@ -47,7 +48,7 @@ def load(request: Request) -> Dataset:
     ]
     parts = Parts(rows[0], rows[1]) if len(rows) == 2 else split(rows[0], request, str(path))
     return Dataset(
-        name=path.stem,
+        name=shown(path.stem),
         kind=kind,
         train=parts.train,
         test=parts.test,

@@ -1,15 +1,19 @@
 """What every source gives: rows to train on and rows to test on, scaled once and range checked."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from image_files import Ground
 from training.datasets.gathering import Room
-from training.datasets.rows import Array, Rows, Streamed, pieces, take
+from training.datasets.rounding import Rounding
+from training.datasets.rows import PIECE, Array, Rows, Streamed, pieces, take
 from training.errors import DataError
 from training.likelihoods import Kind
 from training.streams import stream
@@ -31,6 +35,8 @@ class Request(NamedTuple):
     """Of a table, in this order; none: all."""
     unreadable: float = 0.0
     """The fraction of a folder's images that may be left out because they cannot be read."""
+    ground: Ground = "white"
+    """What transparent images of a folder are laid on."""
     room: Room = Room()
 
 
@@ -57,6 +63,8 @@ class Dataset:
     """What was decided or left out in reading, a line each."""
     kept: Tensor | None = None
     """Where some of the source's rows were held out: which of them each training row is, [N]."""
+    ground: Ground | None = None
+    """What transparent image files were laid on, and are for the model; None: none were read."""
 
     def __post_init__(self) -> None:
         """DataError where labels and rows are not as many."""
@@ -126,15 +134,30 @@ def rows_of(array: Array, kind: Kind, source: str, room: Room) -> Rows:
     """
     check = scale_pixels if kind == "image" else finite
     if room.holds(array.size):
-        return check(_native(array), source)
+        read = check(_native(array), source)
+        _refuse_rounded(array, kind, source)
+        return read
     rows, checked = Streamed(array), 0
     if array.dtype.kind != "f":
         check(_native(array[:1]), source)  # the type says all
+        _refuse_rounded(array, kind, source)
         return rows
     for piece in pieces(rows):
         check(piece, f"{source}, from row {checked} on")
         checked += len(piece)
+    _refuse_rounded(array, kind, source)
     return rows
+
+
+def _refuse_rounded(array: Array, kind: Kind, source: str) -> None:
+    """DataError where float32 cannot tell the numbers of a column of vectors apart."""
+    if kind == "image" or np.can_cast(array.dtype, np.float32):
+        return
+    rounding = Rounding(array.shape[1])
+    step = max(1, PIECE // array.shape[1])
+    for start in range(0, len(array), step):
+        rounding.add(np.asarray(array[start : start + step], np.float64))
+    rounding.refuse(source, lambda column: f"column {column} (the first is 0)")
 
 
 def _native(array: Array) -> Tensor:
@@ -161,6 +184,11 @@ def split(rows: Rows, request: Request, source: str) -> Parts:
     return Parts(take(rows, kept), take(rows, order[:held_out]), kept)
 
 
+def shown(name: object) -> str:
+    """A file's name that can be printed: bytes that are no UTF-8 as \\xNN."""
+    return os.fsencode(str(name)).decode("utf-8", "backslashreplace")
+
+
 def wanted_path(request: Request, source: str, what: str) -> Path:
     """The path the user gave; DataError where none was given or nothing is there."""
     if request.path is None:
@@ -169,5 +197,5 @@ def wanted_path(request: Request, source: str, what: str) -> Path:
         )
     path = request.path.expanduser()
     if not path.exists():
-        raise DataError(f"data={path}: there is no such file or folder; wanted {what}")
+        raise DataError(f"data={shown(path)}: there is no such file or folder; wanted {what}")
     return path

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
+from training.datasets.dataset import Dataset, Request, rows_of, shown, split, wanted_path
 from training.datasets.gathering import Room
 from training.datasets.rows import Rows
 from training.errors import DataError
@@ -29,7 +29,7 @@ def load(request: Request) -> Dataset:
     A folder may hold labels too, train-labels-idx1-ubyte and t10k-labels-idx1-ubyte.
     """
     path = wanted_path(request, "idx", WANTED)
-    name = path.resolve().name
+    name = shown(path.resolve().name)
     if path.is_file():
         parts = split(_images(path, request.room), request, str(path))
         return Dataset(name, "image", parts.train, parts.test, kept=parts.kept)

@@ -1,21 +1,32 @@
-"""One image file, of any mode: what it is, and its pixels. Knows no folder and no data set."""
+"""One image file: what it is, and its frames in one size. Knows no folder and no data set.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
+How its bytes are read is `image_files`'s matter, as it is the service's.
+"""
+
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
+from image_files import (
+    Container,
+    Ground,
+    ImageFileError,
+    frames,
+    has_colour,
+    open_image,
+)
 from training.errors import DataError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
-MODES = {1: "L", 3: "RGB"}
-ORIENTATION = 0x0112
-TURNED_BY_A_QUARTER = {5, 6, 7, 8}
+__all__ = ["CHANNELS", "SUFFIXES", "Ground", "Look", "look", "pixels"]
+
+SUFFIXES = {".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+CHANNELS = (1, 3)
+# Of all frames of a file: a GiB while it is unpacked, four times what cameras take.
+MAX_PIXELS = 1 << 28
 
 
 class Look(NamedTuple):
@@ -27,51 +38,45 @@ class Look(NamedTuple):
 
 
 def look(file: Path) -> Look:
-    """Size, the image being upright, and whether its mode has colours; DataError if unreadable."""
-    with _refusing(), Image.open(file) as image:
-        # Not a PNG's own getexif, which would decode the image.
-        turned = Image.Image.getexif(image).get(ORIENTATION) in TURNED_BY_A_QUARTER
-        width, height = image.size[::-1] if turned else image.size
-        return Look(height, width, _colour(image))
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
+    """Size, the image being upright, and whether it has colours; DataError if unreadable."""
     try:
-        yield
-    except UnidentifiedImageError as error:
-        raise DataError("not a readable image: of no known format") from error
-    except Exception as error:  # whatever Pillow's codecs raise on what they do not understand
+        container = _open(file.read_bytes())
+        width, height = container.size
+        return Look(height, width, has_colour(container))
+    except (ImageFileError, OSError) as error:
         raise DataError(f"not a readable image: {error}") from error
 
 
-def _colour(image: Image.Image) -> bool:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB")).reshape(-1, 3)
-        return bool((palette != palette[:, :1]).any())
-    return image.mode not in {"1", "L", "LA", "La", "F"} and not image.mode.startswith("I")
-
-
-def pixels(content: bytes, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """Bytes [C, H, W]: upright, on white, cropped to the aspect of `size`, scaled to it.
+def pixels(
+    content: bytes, size: tuple[int, int], channels: int, ground: Ground | None = "white"
+) -> NDArray[np.uint8]:
+    """Bytes [F, C, H, W] of its frames: upright, on `ground`, cropped to the aspect of `size`,
+    scaled to it.
 
     `size` is height and width; DataError where the image cannot be read.
     """
-    height, width = size
-    with _refusing(), Image.open(BytesIO(content)) as opened:
-        image = _flatten(ImageOps.exif_transpose(opened)).convert(MODES[channels])
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
-    return np.moveaxis(np.array(image).reshape(height, width, channels), 2, 0)
+    try:
+        levels = frames(_open(content), channels, ground)
+        return np.moveaxis(np.stack([_fitted(one, size) for one in levels]), 3, 1)
+    except ImageFileError as error:
+        raise DataError(f"not a readable image: {error}") from error
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Without transparency (laid on white) and without 16-bit grey, which Pillow would clip."""
-    if image.mode == "F":
-        raise ValueError("floats, whose range is not known")
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype("u1"))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image
+def _open(content: bytes) -> Container:
+    container = open_image(content, FORMATS)
+    if container.num_pixels > MAX_PIXELS:
+        width, height = container.size
+        raise DataError(
+            f"not a readable image: {container.num_frames} × {width} × {height} pixels are more "
+            f"than {MAX_PIXELS}"
+        )
+    return container
+
+
+def _fitted(levels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    height, width, channels = *size, levels.shape[2]
+    if levels.shape[:2] == size:
+        return levels
+    image = Image.fromarray(levels[..., 0] if channels == 1 else levels)
+    image = ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(image).reshape(height, width, channels)

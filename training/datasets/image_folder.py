@@ -1,25 +1,26 @@
 """A folder of image files of any mode and size, brought to one size and number of channels.
 
-With subfolders `train` and `test` these are the split; otherwise all files below the folder are
-taken, and which of them are held out is decided by their content. Where all files lie in further
-subfolders these are their classes.
+With subfolders `train` and `test`, or of names that mean these, they are the split; otherwise all
+files below the folder are taken, and which of them are held out is decided by their content. Where
+all files lie in further subfolders these are their classes. Every frame of an animation is a row.
 """
 
 import hashlib
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm  # type: ignore[import-untyped]  # its stubs are another package
 
-from training.datasets.dataset import Dataset, Parts, Request, rows_of, wanted_path
+from training.datasets.dataset import Dataset, Parts, Request, rows_of, shown, wanted_path
 from training.datasets.gathering import gather
 from training.datasets.image_file import SUFFIXES, Look, look, pixels
+from training.datasets.image_paths import ImagePath, find_images
 from training.datasets.rows import Array, Rows, take
 from training.errors import DataError
 
@@ -32,52 +33,40 @@ NAMED = 5  # so many unreadable files, and classes, are named
 
 
 def load(request: Request) -> Dataset:
-    """Images [C, H, W]: turned upright, cropped to the wanted aspect, scaled, on white."""
+    """Images [C, H, W]: turned upright, cropped to the wanted aspect, scaled, on a ground."""
     path = wanted_path(request, "image_folder", WANTED)
-    divided = (path / "train").is_dir() and (path / "test").is_dir()
-    folders = [path / "train", path / "test"] if divided else [path]
-    files = [_files(folder) for folder in folders]
-    form, notes = _form(request, [file for part in files for file in part])
-    read = [_Read(part, folder, form, request) for part, folder in zip(files, folders, strict=True)]
-    rows = [
-        rows_of(part.images, "image", str(folder), request.room)
-        for part, folder in zip(read, folders, strict=True)
-    ]
-    notes += [part.failures for part in read if part.failed]
-    parts = (
-        Parts(rows[0], rows[1])
-        if divided
-        else _split(rows[0], read[0].draws, request.held_out, path)
+    if not path.is_dir():
+        raise DataError(f"data={shown(path)} is a file; wanted {WANTED}")
+    found = find_images(path, SUFFIXES, WANTED)
+    parts = [found.train] if found.test is None else [found.train, found.test]
+    form, notes = _form(request, [image.file for part in parts for image in part])
+    read = [_Read(part, form, request) for part in parts]
+    rows = [rows_of(part.images, "image", shown(path), request.room) for part in read]
+    notes += [*found.notes, *(part.failures for part in read if part.failed)]
+    divided = (
+        _split(rows[0], read[0].draws, request.held_out, path)
+        if found.test is None
+        else Parts(rows[0], rows[1])
     )
     classes, labels = _labels(read[0].classes)
     if classes:
         named = ", ".join(classes[:NAMED]) + ", …" * (len(classes) > NAMED)
         notes.append(f"{len(classes)} classes, by their folders: {named}")
     return Dataset(
-        name=path.resolve().name,
+        name=shown(path.resolve().name),
         kind="image",
-        train=parts.train,
-        test=parts.test,
-        train_labels=labels if labels is None or parts.kept is None else labels[parts.kept],
+        train=divided.train,
+        test=divided.test,
+        train_labels=labels if labels is None or divided.kept is None else labels[divided.kept],
         classes=classes,
         notes=tuple(notes),
-        kept=parts.kept,
+        kept=divided.kept,
+        ground=request.ground,
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    found = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-    ]
-    if not found:
-        raise DataError(f"{folder}: no image found; wanted {WANTED}")
-    return found
-
-
-def _bar(files: list[Path], what: str) -> Iterable[Path]:
-    bar: Iterable[Path] = tqdm(files, desc=what, unit="file", leave=False, disable=None)
+def _bar(files: Sequence[ImagePath | Path], what: str) -> Iterable[Any]:
+    bar: Iterable[Any] = tqdm(files, desc=what, unit="file", leave=False, disable=None)
     return bar
 
 
@@ -127,12 +116,12 @@ def _size(looks: list[Look]) -> tuple[tuple[int, int], str]:
 class _Read:
     """The images of some files, and what is to be said about the files."""
 
-    def __init__(self, files: list[Path], folder: Path, form: Form, request: Request) -> None:
-        self.files, self.folder, self.form = files, folder, form
+    def __init__(self, files: list[ImagePath], form: Form, request: Request) -> None:
+        self.files, self.form, self.ground = files, form, request.ground
         self.classes: list[str] = []
-        """Of each image the subfolder that it is in, at any depth; empty in none."""
+        """Of each row the class of its file."""
         self.draws: list[float] = []
-        """Of each image a number in [0, 1) that depends on its file's content alone."""
+        """Of each row a number in [0, 1) that depends on its file's content alone."""
         self.failed: list[str] = []
         self.allowed = math.ceil(request.unreadable * len(files))
         shape = (form.channels, *form.size)
@@ -147,18 +136,18 @@ class _Read:
         return f"{len(self.failed)} of {len(self.files)} files are left out: {named}"
 
     def _each(self) -> Iterator[Array]:
-        for file in _bar(self.files, "reading images"):
+        for image in _bar(self.files, "reading images"):
             try:
-                content = file.read_bytes()
-                image = pixels(content, self.form.size, self.form.channels)
+                content = image.file.read_bytes()
+                frames = pixels(content, self.form.size, self.form.channels, self.ground)
             except (DataError, OSError) as error:
-                self._count(f"{file} ({error})")
+                self._count(f"{shown(image.file)} ({error})")
                 continue
             first = hashlib.sha256(content).digest()[:8]
-            self.draws.append(int.from_bytes(first, "big") / (1 << 64))
-            inside, *rest = file.relative_to(self.folder).parts
-            self.classes.append(inside if rest else "")
-            yield image[None]
+            # All frames of a file are on one side of the split, and of one class.
+            self.draws += [int.from_bytes(first, "big") / (1 << 64)] * len(frames)
+            self.classes += [image.class_name] * len(frames)
+            yield frames
 
     def _count(self, failure: str) -> None:
         self.failed.append(failure)
@@ -175,7 +164,7 @@ def _labels(folders: list[str]) -> tuple[tuple[str, ...], Tensor | None]:
     if "" in names or len(names) == 1:
         return (), None
     place = {name: number for number, name in enumerate(names)}
-    return tuple(names), torch.tensor([place[folder] for folder in folders])
+    return tuple(map(shown, names)), torch.tensor([place[folder] for folder in folders])
 
 
 def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> Parts:
@@ -184,7 +173,7 @@ def _split(rows: Rows, draws: list[float], held_out: float, path: Path) -> Parts
     So a file stays on its side when others come or it is renamed, and copies are on one side.
     """
     if len(rows) < 2:
-        raise DataError(f"{path}: {len(rows)} image cannot be split: give at least 2")
+        raise DataError(f"{shown(path)}: {len(rows)} image cannot be split: give at least 2")
     order = torch.tensor(sorted(range(len(draws)), key=draws.__getitem__))
     count = min(max(1, sum(draw < held_out for draw in draws)), len(rows) - 1)
     return Parts(take(rows, order[count:]), take(rows, order[:count]), order[count:])

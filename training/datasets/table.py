@@ -7,16 +7,18 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from training.datasets.dataset import Dataset, Request, rows_of, split, wanted_path
+from training.datasets.csv_dialect import dialect_of
+from training.datasets.dataset import Dataset, Request, rows_of, shown, split, wanted_path
 from training.datasets.gathering import gather
+from training.datasets.rounding import Rounding
 from training.datasets.rows import Array
 from training.errors import DataError
 
-WANTED = "a .csv or .parquet file of numbers whose columns have names"
+WANTED = "a .csv, .tsv or .parquet file of numbers whose columns have names"
 ROWS = 1 << 16  # of a parquet file at a time
 Batches = Iterator[Any]
 """Record batches of pyarrow, which has no types."""
@@ -26,63 +28,102 @@ def load(request: Request) -> Dataset:
     """Vectors [D] of the columns that are asked for, in that order; all without `columns`."""
     path = wanted_path(request, "table", WANTED)
     suffix = path.suffix.lower()
-    if suffix not in {".csv", ".parquet"}:
-        raise DataError(f"{path} is not {WANTED}")
-    with _naming(path, []):
-        names, batches = (_csv if suffix == ".csv" else _parquet)(path, request.columns)
-    array = gather(_numbers(batches, names, path), (len(names),), np.float32, request.room)
-    parts = split(rows_of(array, "vectors", str(path), request.room), request, str(path))
+    if suffix not in {".csv", ".tsv", ".parquet"} or not path.is_file():
+        raise DataError(f"{shown(path)} is not {WANTED}")
+    with _naming(path, []), path.open("rb") as file:
+        read = (_parquet if suffix == ".parquet" else _csv)(file, path, request.columns)
+        numbers = _numbers(read, path)
+        array = gather(numbers, (len(read.names),), np.float32, request.room)
+    rows = rows_of(array, "vectors", shown(path), request.room)
+    parts = split(rows, request, shown(path))
     return Dataset(
-        path.stem, "vectors", parts.train, parts.test, columns=tuple(names), kept=parts.kept
+        shown(path.stem),
+        "vectors",
+        parts.train,
+        parts.test,
+        columns=tuple(read.names),
+        notes=read.notes,
+        kept=parts.kept,
     )
 
 
-def _csv(path: Path, columns: tuple[str, ...]) -> tuple[list[str], Batches]:
-    from pyarrow import csv, float32  # type: ignore[import-untyped]  # noqa: PLC0415
+class _Read(NamedTuple):
+    names: list[str]
+    """Of the columns that are taken, as they are called here."""
+    header: list[str]
+    """The same of all."""
+    stored: list[str]
+    """Of those that are taken, as the file has them."""
+    batches: Batches
+    notes: tuple[str, ...] = ()
 
-    alone = csv.ReadOptions(use_threads=False)
-    header = csv.open_csv(path, read_options=alone).schema.names
+
+def _csv(file: BinaryIO, path: Path, columns: tuple[str, ...]) -> _Read:
+    from pyarrow import csv, float64  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    dialect = dialect_of(path)
+    reading = csv.ReadOptions(
+        use_threads=False, encoding=dialect.encoding, skip_rows=dialect.skipped_lines
+    )
+    parsing = csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True)
+    known = csv.open_csv(file, reading, parsing).schema.names
+    header = [name.strip() for name in known]
+    if not columns and all(_is_number(name) for name in header):
+        raise DataError(
+            f"{shown(path)}: the first line holds numbers, not the columns' names: add a line, or "
+            "name the columns by columns=… if these are their names"
+        )
     names = _chosen(header, columns, path)
-    wanted = csv.ConvertOptions(column_types=dict.fromkeys(names, float32()), include_columns=names)
+    stored = [known[header.index(name)] for name in names]
+    wanted = csv.ConvertOptions(
+        column_types=dict.fromkeys(stored, float64()),
+        include_columns=stored,
+        decimal_point=dialect.decimal_point,
+    )
 
     def batches() -> Batches:
+        file.seek(0)
         with _naming(path, header):
-            yield from csv.open_csv(path, read_options=alone, convert_options=wanted)
+            yield from csv.open_csv(file, reading, parsing, wanted)
 
-    return names, batches()
+    return _Read(names, header, stored, batches())
 
 
-def _parquet(path: Path, columns: tuple[str, ...]) -> tuple[list[str], Batches]:
+def _parquet(file: BinaryIO, path: Path, columns: tuple[str, ...]) -> _Read:
     from pyarrow import parquet, types  # noqa: PLC0415
 
-    file = parquet.ParquetFile(path)
-    names = _chosen(file.schema_arrow.names, columns, path)
-    kinds = {name: file.schema_arrow.field(name).type for name in names}
+    table = parquet.ParquetFile(file)
+    header = table.schema_arrow.names
+    # What pandas writes of an index is no column: row numbers, mostly.
+    told = (table.schema_arrow.pandas_metadata or {}).get("index_columns", [])
+    index = [name for name in header if name in told] if not columns else []
+    names = _chosen(header, columns or tuple(name for name in header if name not in index), path)
+    kinds = {name: table.schema_arrow.field(name).type for name in names}
     numeric = (types.is_integer, types.is_floating, types.is_decimal)
     others = [name for name, kind in kinds.items() if not any(test(kind) for test in numeric)]
     if others:
         what = f"column {others[0]!r} holds {kinds[others[0]]}, not numbers"
-        raise DataError(f"{path}: {what}; {_remedy(names, others)}")
+        raise DataError(f"{shown(path)}: {what}; {_remedy(names, others)}")
 
     def batches() -> Batches:
         with _naming(path, names):
-            yield from file.iter_batches(ROWS, columns=names, use_threads=False)
+            yield from table.iter_batches(ROWS, columns=names, use_threads=False)
 
-    return names, batches()
+    notes = (f"the table's index is left out: {', '.join(index)}",) if index else ()
+    return _Read(names, header, names, batches(), notes)
 
 
 def _chosen(header: list[str], columns: tuple[str, ...], path: Path) -> list[str]:
     names = list(columns) or header
-    if all(_is_number(name) for name in header):
-        raise DataError(f"{path}: the first line holds numbers, not the columns' names: add a line")
+    file = shown(path)
     absent = [name for name in names if name not in header]
     if absent:
-        raise DataError(f"{path}: there is no column {absent[0]!r}; it has {', '.join(header)}")
+        raise DataError(f"{file}: there is no column {absent[0]!r}; it has {', '.join(header)}")
     if "" in names:
-        raise DataError(f"{path}: column {names.index('')} has no name; {_remedy(names, [''])}")
+        raise DataError(f"{file}: column {names.index('')} has no name; {_remedy(names, [''])}")
     repeated = [name for name in names if header.count(name) + names.count(name) > 2]
     if repeated:
-        raise DataError(f"{path}: more than one column is {repeated[0]!r}: give each its own name")
+        raise DataError(f"{file}: more than one column is {repeated[0]!r}: give each its own name")
     return names
 
 
@@ -94,25 +135,27 @@ def _is_number(name: str) -> bool:
     return True
 
 
-def _numbers(batches: Batches, names: list[str], path: Path) -> Iterator[Array]:
+def _numbers(read: _Read, path: Path) -> Iterator[Array]:
     """Each batch as finite float32 [n, D], the columns in the order of the names."""
-    rows = 0
-    for batch in batches:
-        columns = [batch.column(name).cast("float64", safe=False) for name in names]
+    rows, rounding = 0, Rounding(len(read.names))
+    for batch in read.batches:
+        columns = [batch.column(name).cast("float64", safe=False) for name in read.stored]
         # What is missing becomes NaN; what float32 cannot hold, infinite.
+        exact = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], 1)
         with np.errstate(over="ignore"):
-            array = np.stack(
-                [column.to_numpy(zero_copy_only=False) for column in columns], 1
-            ).astype(np.float32)
+            array = exact.astype(np.float32)
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):
             row, column = bad[0]
             raise DataError(
-                f"{path}: row {rows + row} (the first is 0) of column {names[column]!r} is missing "
-                "or not finite: fill or remove such rows"
+                f"{shown(path)}: row {rows + row} (the first is 0) of column "
+                f"{read.names[column]!r} is missing or not finite, or beyond float32's ±3.4e38: "
+                "fill or remove such rows"
             )
+        rounding.add(exact)
         rows += len(array)
         yield array
+    rounding.refuse(shown(path), lambda column: f"column {read.names[column]!r}")
 
 
 @contextmanager
@@ -127,7 +170,7 @@ def _naming(path: Path, header: list[str]) -> Iterator[None]:
         if found:
             column = header[int(found[1])]
             said = f"{said.replace(found[0], f'column {column!r}')}; {_remedy(header, [column])}"
-        raise DataError(f"{path}: cannot be read as {WANTED}: {said}") from error
+        raise DataError(f"{shown(path)}: cannot be read as {WANTED}: {said}") from error
 
 
 def _remedy(names: list[str], without: list[str]) -> str:

@@ -1,0 +1,152 @@
+"""Images of a request: files as they come, in a form or in base64, read all in one go."""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from math import inf, prod
+
+import numpy as np
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from app.arrays import Floats
+from app.errors import BadBody, BadValue
+from app.images import Bounds, read_images
+from app.media_types import file_of_base64
+from app.routes.exchange import Exchange
+from app.service import Limits
+from app.worker_threads import INLINE_BYTES, offload
+
+# What to open a file takes, in the time of as many bytes: some 16 files are read on the event loop.
+FILE_BYTES = INLINE_BYTES >> 4
+PNG, JPEG = b"\x89PNG", b"\xff\xd8"
+# Base64 that holds two dozen frames at most: each is three chunks.
+SMALL_TEXT = 2048
+# What a page sends with its files; none of it is read.
+MAX_FIELDS = 16
+
+
+async def read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
+    """Read files [n, *data_shape], every frame of an animation a row."""
+    return await _read(exchange, lambda: files, files)
+
+
+async def read_texts(exchange: Exchange, texts: Sequence[str], *, still: bool) -> Floats:
+    """Read files in base64, of one frame each if they are to be `still`."""
+    return await _read(exchange, lambda: _decode_base64(texts), texts, still=still)
+
+
+async def read_mask(exchange: Exchange, mask: str) -> Floats:
+    """A mask [1, H, W]: 1 where it is white."""
+    data = exchange.model.manifest.data
+    if data.kind != "image":
+        raise BadValue(f"{exchange.model.model} takes rows of numbers, which have no mask")
+    shape = (1, *data.shape[1:])
+
+    def read() -> Floats:
+        files = _decode_base64([mask], "mask")
+        # What is transparent in a mask is not white in it.
+        return read_images(
+            files, shape, "mask", ground="black", bounds=_bounds(exchange), still=True
+        )
+
+    read_one = await offload(read, _cost([mask], shape), exchange.ticket)
+    hidden: Floats = np.rint(read_one[0])
+    return hidden
+
+
+class _Form(MultiPartParser):
+    """Starlette's reader, which also counts images and knows whether the form came to its end."""
+
+    def __init__(
+        self, request: Request, stream: AsyncGenerator[bytes, None], limits: Limits
+    ) -> None:
+        super().__init__(request.headers, stream, max_files=inf, max_fields=MAX_FIELDS)
+        self._limits = limits
+        self.ended = False
+
+    def on_part_begin(self) -> None:
+        """Refuse by their number what need not be read for that; raises LimitExceeded."""
+        self._limits.check("max_rows", len(self.items) - MAX_FIELDS, "images")
+        super().on_part_begin()
+
+    def on_end(self) -> None:
+        """The closing boundary, which anything may follow (RFC 2046, section 5.1.1)."""
+        self.ended = True
+
+
+async def form_files(exchange: Exchange) -> list[bytes]:
+    """Read the files of a form, in the field `images`."""
+    request = exchange.request
+    async with aclosing(request.stream()) as stream:
+        reader = _Form(request, stream, exchange.service.limits)
+        try:
+            form = await reader.parse()
+        except MultiPartException as error:
+            raise BadBody(
+                f"the form cannot be read ({error.message.rstrip('.')}): send multipart/form-data "
+                "with its boundary in the header, each image a file in a field called images"
+            ) from None
+    try:
+        if not reader.ended:
+            raise BadBody("the form was cut off, its closing boundary is missing: send it whole")
+        files = [part for part in form.getlist("images") if isinstance(part, UploadFile)]
+        if not files:
+            raise BadBody("the form has no file in a field called images")
+        return [await file.read() for file in files]
+    finally:
+        await form.close()
+
+
+async def _read(
+    exchange: Exchange,
+    decoded: Callable[[], Sequence[bytes]],
+    given: Sequence[bytes | str],
+    *,
+    still: bool = False,
+) -> Floats:
+    """The images of a request, all in one go and off the event loop unless it is quickly done.
+
+    `given` are their bytes or their base64, by which the time is judged; `decoded` their bytes.
+    """
+    data = exchange.model.manifest.data
+    if data.kind != "image":
+        raise BadValue(
+            f"{exchange.model.model} takes rows of {data.shape[0]} numbers, not images: send JSON "
+            '{"rows": [[…], …]} or .npy'
+        )
+    # The frames of animations are counted too, but only once the files have been opened.
+    exchange.service.limits.check("max_rows", len(given), "images")
+    bounds = _bounds(exchange)
+    # A file of a kilobyte may unpack to megabytes, and an animation to as much as one may hold.
+    single = still or all(map(_is_still, given))
+    most = max(1, min(bounds.max_rows, bounds.max_pixels // prod(data.shape[1:])))
+    exchange.ticket.reserve((len(given) if single else most) * exchange.model.data_bytes)
+
+    def read() -> Floats:
+        return read_images(decoded(), data.shape, ground=data.ground, bounds=bounds, still=still)
+
+    cost = _cost(given, data.shape) if single else INLINE_BYTES + 1
+    return await offload(read, cost, exchange.ticket)
+
+
+def _bounds(exchange: Exchange) -> Bounds:
+    return Bounds(exchange.settings.max_rows, exchange.settings.max_pixels)
+
+
+def _cost(given: Sequence[bytes | str], shape: tuple[int, ...]) -> int:
+    """What to read these images takes, in the time of as many bytes."""
+    return sum(map(len, given)) + len(given) * (FILE_BYTES + prod(shape))
+
+
+def _is_still(file: bytes | str) -> bool:
+    """Whether it is sure at first sight that the file has one frame, or a few small ones."""
+    if isinstance(file, bytes):
+        return file.startswith(JPEG) or (file.startswith(PNG) and b"acTL" not in file)
+    start = file[:100]
+    start = start.partition(",")[2] if start.startswith("data:") else start
+    return start.startswith("/9j/") or (start.startswith("iVBO") and len(file) < SMALL_TEXT)
+
+
+def _decode_base64(texts: Sequence[str], what: str = "image") -> list[bytes]:
+    return [file_of_base64(text, f"{what} {number}") for number, text in enumerate(texts)]
