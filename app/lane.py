@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.error_responses import tell
+from app.error_responses import log_name, tell, with_cause
 from app.errors import ClientGone, LatentdError
 from app.request_record import RequestRecords
 from app.routes.lean_route import LeanRoute
@@ -79,7 +79,7 @@ class Lane:
             await reply.send(scope, send)
         except FORESEEN as error:
             # The server closes what was begun and not completed, which tells the client.
-            log.warning("%s %s: broken off: %s", scope["method"], scope["path"], error)
+            log.warning("%s: broken off: %s", log_name(scope), with_cause(error))
         except asyncio.CancelledError:
             if not scope["state"].get(CLIENT_LEFT):
                 raise
@@ -111,7 +111,7 @@ def _problem(scope: Scope, error: BaseException) -> Reply:
         # Nobody reads it; it is for the record.
         error = ClientGone("the client has left")
     elif not isinstance(error, FORESEEN):
-        log.error("%s %s", scope["method"], scope["path"], exc_info=error)
+        log.error("%s", log_name(scope), exc_info=error)
     assert isinstance(error, Exception)
     status, headers, body = tell(scope, error)
     return Reply(status, headers, (body,))
