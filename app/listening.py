@@ -2,14 +2,19 @@
 
 import errno
 import socket
-from contextlib import suppress
 from typing import NamedTuple
 
 # An address of a kind that this machine, or this container, has none of.
 NOT_HERE = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"
-# Where to ask what listens on every address.
-LOOPBACK = {ANY_IPV4: ("127.0.0.1",), ANY_IPV6: ("::1", "127.0.0.1")}
+# What stands for an address of IPv6 where there is no IPv6.
+SAME_OF_IPV4 = {ANY_IPV6: ANY_IPV4, "::1": "127.0.0.1"}
+# Where to ask what listens there.
+TO_ASK = {
+    ANY_IPV4: ("127.0.0.1",),
+    ANY_IPV6: ("::1", "127.0.0.1"),
+    "::1": ("::1", "127.0.0.1"),
+}
 
 
 class Address(NamedTuple):
@@ -22,8 +27,9 @@ class Address(NamedTuple):
 def bind(host: str, port: int, *, shared: bool) -> list[socket.socket]:
     """A socket for each address of `host`, bound and not yet listening; port 0 takes a free one.
 
-    `::` stands for every address, of IPv4 too. Of a name's addresses those are left out that there
-    are none of here, IPv6 ones for example, as long as one remains. With `shared` other processes
+    `::` stands for every address, of IPv4 too; without IPv6 it is those alone, and `::1` the
+    loopback of IPv4. Of a name's addresses those that are not here are left out, as long as one
+    remains. With `shared` other processes
     may bind and listen there too, and the kernel deals new connections out among those that listen
     (SO_REUSEPORT). Raises OSError naming the address.
     """
@@ -41,35 +47,30 @@ def bind(host: str, port: int, *, shared: bool) -> list[socket.socket]:
             missing = said
             continue
         port = port_of(sockets[-1])
-    if not sockets:
-        assert missing is not None
-        raise missing
-    return sockets
+    if sockets or missing is None:
+        return sockets
+    if (number := _number(host)) in SAME_OF_IPV4:
+        return bind(SAME_OF_IPV4[number], port, shared=shared)
+    raise missing
 
 
 def _addresses(host: str) -> list[Address]:
     """The addresses of a name or a number, which may stand in brackets as in a URL."""
-    number = host.removeprefix("[").removesuffix("]")
     try:
-        found = socket.getaddrinfo(number, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            _number(host), 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except (OSError, UnicodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a name"
         raise OSError(
             errno.EADDRNOTAVAIL, f"LATENTD_HOST={host}: there is no such address ({reason})"
         ) from None
     addresses = [Address(family, (place[0], *place[2:])) for family, _, _, _, place in found]
-    if number == ANY_IPV6:
-        # Where there is no IPv6, every address is every one of IPv4.
-        ipv6 = [each for each in addresses if _has_ipv6() and each.family == socket.AF_INET6]
-        return ipv6[:1] or [Address(socket.AF_INET, (ANY_IPV4,))]
     return list(dict.fromkeys(addresses))
 
 
-def _has_ipv6() -> bool:
-    with suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as tried:
-        tried.bind((ANY_IPV6, 0))
-        return True
-    return False
+def _number(host: str) -> str:
+    return host.removeprefix("[").removesuffix("]")
 
 
 def _bound(address: Address, port: int, *, shared: bool) -> socket.socket:
@@ -107,8 +108,8 @@ def url(bound: socket.socket) -> str:
 
 def urls_to_ask(host: str, port: int) -> list[str]:
     """Where a service that was told to listen on `host` answers on this machine: try each."""
-    number = host.removeprefix("[").removesuffix("]")
-    return [_url(each, port) for each in LOOPBACK.get(number, (number,))]
+    number = _number(host)
+    return [_url(each, port) for each in TO_ASK.get(number, (number,))]
 
 
 def _url(host: str, port: int) -> str:

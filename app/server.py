@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
         waiting: list[socket.socket] = []
         for listener in sockets or ():
             listener.settimeout(0)
-            with suppress(BlockingIOError):
+            with suppress(OSError):  # none waits, or no descriptor is left
                 for _ in range(self.config.backlog):
                     waiting.append(listener.accept()[0])
         for server in self.servers:
