@@ -14,6 +14,7 @@ from typing import Literal, get_args, get_origin
 from app import __version__, logs
 from app.errors import LatentdError
 from app.listening import urls_to_ask
+from app.running_clock import limit_start
 from app.settings import PREFIX, Settings, unknown_variables
 
 EPILOG = """examples:
@@ -84,9 +85,10 @@ def _serve(settings: Settings) -> int:
         from app.supervisor import supervise
 
         return supervise(settings)
+    started = limit_start(settings.start_timeout_s, logging.getLogger("latentd").error)
     from app.server import serve_alone
 
-    return serve_alone(settings)
+    return serve_alone(settings, started)
 
 
 def _health(settings: Settings) -> int:

@@ -4,6 +4,7 @@ The monotonic clock goes on while a process is stopped by a signal, a debugger, 
 or a suspended machine. Whoever measures silence by it finds everybody silent afterwards.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,3 +42,19 @@ def call_after(seconds: float, function: Callable[[], None]) -> Callable[[], Non
 
     threading.Thread(target=wait, name="latentd-time-limit", daemon=True).start()
     return cancelled.set
+
+
+def limit_start(seconds: float, refuse: Callable[[str], None]) -> Callable[[], None]:
+    """End this process, with the reason told to `refuse`, unless what is given back is called.
+
+    Whatever hangs: a thread, a file system, a device.
+    """
+
+    def give_up() -> None:
+        refuse(
+            f"cannot start: not ready after {seconds:g} s (LATENTD_START_TIMEOUT_S); serve fewer "
+            "models, or allow more"
+        )
+        os._exit(1)
+
+    return call_after(seconds, give_up)

@@ -12,7 +12,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -168,8 +167,11 @@ class Server(uvicorn.Server):
         os._exit(self.exit_status)
 
 
-def serve_alone(settings: Settings) -> int:
-    """Be the whole service, on the settings' address; the exit status."""
+def serve_alone(settings: Settings, started: Callable[[], None]) -> int:
+    """Be the whole service, on the settings' address; the exit status.
+
+    `started` is called once it listens.
+    """
     try:
         sockets = listening.bind(settings.host, settings.port, shared=False)
     except OSError as error:
@@ -177,6 +179,7 @@ def serve_alone(settings: Settings) -> int:
         return 1
 
     def announce() -> None:
+        started()
         for bound in sockets:
             log.info("ready: %s (documentation at /docs)", listening.url(bound))
 
@@ -208,25 +211,9 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    limit = settings.start_timeout_s
-    started = call_after(limit, partial(_give_up_the_start, limit, refuse))
-
-    def serves() -> None:
-        started()
-        announce()
-
-    server = Server(config, app, settings.drain_delay_s, serves)
+    server = Server(config, app, settings.drain_delay_s, announce)
     try:
         server.run(sockets)
     except SystemExit as stop:
         return 1 if stop.code else 0
     return server.exit_status
-
-
-def _give_up_the_start(seconds: float, refuse: Callable[[str], None]) -> None:
-    refuse(
-        f"cannot start: not ready after {seconds:g} s (LATENTD_START_TIMEOUT_S); load fewer or "
-        "smaller models, or allow more"
-    )
-    # Whatever hangs: a thread, a file system, a device.
-    os._exit(1)

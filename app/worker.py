@@ -16,6 +16,7 @@ from functools import partial
 
 from app import first_process, listening, logs, metrics
 from app.errors import LatentdError
+from app.running_clock import limit_start
 from app.settings import Settings
 from app.supervisor import one_process_owns_a_gpu
 from app.worker_process import BEAT_SECONDS, READY, Assignment
@@ -46,18 +47,20 @@ def main() -> int:
 
 
 def _serve(settings: Settings, report: int) -> int:
-    # Imported only now: to load torch takes seconds, in which the supervisor may end.
-    from app.server import serve
-
     def say(what: str) -> None:
         with suppress(BrokenPipeError, BlockingIOError):
             os.write(report, what.replace("\n", "; ").encode() + b"\n")
+
+    started = limit_start(settings.start_timeout_s, refuse=say)
+    # Imported only now: to load torch takes seconds, in which the supervisor may end.
+    from app.server import serve
 
     def beat() -> None:
         say("")
         asyncio.get_running_loop().call_later(BEAT_SECONDS, beat)
 
     def announce() -> None:
+        started()
         say(READY)
         beat()
 

@@ -182,6 +182,7 @@ def test_workers_that_will_not_start_end_it_with_their_reason(tmp_path: Path) ->
 def test_a_worker_that_is_never_ready_is_killed_and_another_started(tmp_path: Path) -> None:
     with supervised(tmp_path, plan="sleep", start_timeout_s=1) as service:
         first = workers(service)
+        until(lambda: service.plans(first) == {"sleep"}, lambda: "they have not read their plan")
         service.plan("serve")
         service.running.said("is not ready after 11 s .LATENTD_START_TIMEOUT_S.; killed")
         assert not first & ready(service)
