@@ -1,7 +1,9 @@
 """What the batcher does when the device cannot: poison, no memory, a device lost for good."""
 
 import asyncio
+import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -109,3 +111,38 @@ def test_a_device_that_hangs_is_lost_and_everybody_is_told() -> None:
         assert time.monotonic() - began < 5
 
     assert len(play(scenario, device_timeout=0.2).lost) == 1
+
+
+def test_an_event_loop_that_hangs_in_a_batch_of_its_own_is_noticed_meanwhile() -> None:
+    class Freeing(list[str]):
+        """Lets the held batch return, as the end of the process would."""
+
+        def append(self, reason: str) -> None:
+            super().append(reason)
+            device.gate.set()
+
+    async def scenario(batcher: Batcher, operation: Operation, device: Device) -> None:
+        held = await ask(batcher, replace(operation, on_loop=True), 1)
+        await asyncio.gather(held, return_exceptions=True)
+        assert device.threads == {threading.current_thread().name}
+
+    device = Device(lost=Freeing())
+    began = time.monotonic()
+    (reason,) = play(scenario, device, device_timeout=0.2).lost
+    assert "LATENTD_DEVICE_TIMEOUT_S" in reason
+    # The batch would have been held for 10 seconds.
+    assert time.monotonic() - began < 8
+
+
+def test_a_device_that_hangs_while_the_service_ends_is_noticed() -> None:
+    device = Device()
+
+    async def scenario(batcher: Batcher, operation: Operation, device: Device) -> None:
+        await occupy(batcher, operation, device)
+        closing = asyncio.create_task(batcher.close())
+        while not device.lost:
+            await asyncio.sleep(0.01)
+        device.gate.set()
+        await closing
+
+    assert len(play(scenario, device, device_timeout=0.2).lost) == 1
