@@ -138,8 +138,8 @@ class Server(uvicorn.Server):
         log.critical("cannot go on, ending with status %d: %s", DEVICE_LOST_STATUS, reason)
         last_resort = threading.Timer(LAST_ANSWERS_SECONDS, os._exit, [DEVICE_LOST_STATUS])
         last_resort.daemon = True
-        last_resort.start()
         self._on_loop(self._drain, 0.0)
+        last_resort.start()
 
     def _on_loop(self, function: Callable[..., None], *arguments: float) -> None:
         # Not called right here, in a signal's handler or another thread: the metrics' locks are
