@@ -100,6 +100,6 @@ def supervised(folder: Path, plan: str = "serve", **settings: object) -> Iterato
     worker.write_text(WORKER.format(python=os.path.realpath(sys.executable), **paths))
     worker.chmod(0o755)
     command = ["-c", SUPERVISE, str(folder), str(worker)]
-    given = environment(**({"workers": 3, "device": "cpu"} | settings))
+    given = environment(None, **({"workers": 3, "device": "cpu"} | settings))
     with process(command, given) as running:
         yield Supervised(running, folder)
