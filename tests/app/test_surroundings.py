@@ -119,7 +119,7 @@ def test_it_serves_on_where_nobody_reads_its_log(store: Path, workers: int, stre
             name = str(Path(f"/proc/{running.pid}/fd/{number}").readlink())
             assert not name.startswith("socket")
         running.terminate()
-        assert running.wait(20) == 0
+        assert running.wait(60) == 0
     finally:
         running.kill()
         running.wait()
