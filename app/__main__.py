@@ -1,5 +1,11 @@
 """The service's door: `python -m app` serves, `python -m app health` asks a running one."""
 
+if __name__ == "__main__":
+    from app import first_process
+
+    # Before the imports below, which take a while.
+    first_process.prepare()
+
 import argparse
 import logging
 import sys
@@ -7,6 +13,8 @@ from typing import Literal, get_args, get_origin
 
 from app import __version__, logs
 from app.errors import LatentdError
+from app.listening import urls_to_ask
+from app.running_clock import limit_start
 from app.settings import PREFIX, Settings, unknown_variables
 
 EPILOG = """examples:
@@ -37,8 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     except LatentdError as error:
         print(f"latentd: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:  # before the server took the signal over
-        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,23 +85,26 @@ def _serve(settings: Settings) -> int:
         from app.supervisor import supervise
 
         return supervise(settings)
+    started = limit_start(settings.start_timeout_s, logging.getLogger("latentd").error)
     from app.server import serve_alone
 
-    return serve_alone(settings)
+    return serve_alone(settings, started)
 
 
 def _health(settings: Settings) -> int:
     import httpx
 
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    url = f"http://{host}:{settings.port}/health/ready"
-    try:
-        answer = httpx.get(url, timeout=3, trust_env=False)
-    except httpx.HTTPError as error:
-        print(f"latentd: nothing answers at {url} ({type(error).__name__})", file=sys.stderr)
-        return 1
-    print(answer.text)
-    return 0 if answer.is_success else 1
+    urls = [f"{url}/health/ready" for url in urls_to_ask(settings.host, settings.port)]
+    for url in urls:
+        try:
+            answer = httpx.get(url, timeout=3, trust_env=False)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = type(error).__name__
+            continue
+        print(answer.text)
+        return 0 if answer.is_success else 1
+    print(f"latentd: nothing answers at {' or '.join(urls)} ({reason})", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

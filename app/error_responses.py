@@ -110,6 +110,16 @@ def _told(scope: Scope, problem: Problem, detail: str, **extensions: object) -> 
     return Told(problem.status, headers, body)
 
 
+def log_name(scope: Scope) -> str:
+    """A request as the log names it; of a path that is as long as it may be, the beginning."""
+    return f"{request_id(scope)} {scope['method']} {scope['path'][:LONGEST_PLACE]}"
+
+
+def with_cause(error: BaseException) -> str:
+    """What the log says of an error: with what a device or a library said, unlike the answer."""
+    return f"{error} ({error.__cause__})" if error.__cause__ else str(error)
+
+
 def problem_type(problem: Problem) -> str:
     """The URI that names the problem; `about:blank` for one that its status says all of."""
     if problem.title == HTTP_PHRASES.get(problem.status):
@@ -126,7 +136,7 @@ def _domain_error(scope: Scope, error: errors.LatentdError) -> Told:
         told.headers.append((b"accept-encoding", ", ".join(CODINGS).encode()))
     # Refusals are counted; a line for each would cost more than the refusal, when it matters most.
     elif problem.status in (500, 503):
-        log.warning("%s %s: %s", scope["method"], scope["path"], error)
+        log.warning("%s: %s", log_name(scope), with_cause(error))
     return told
 
 

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.answer_headers import AnswerHeaders
-from app.error_responses import tell
+from app.error_responses import log_name, tell, with_cause
 from app.errors import ClientGone, LatentdError
 from app.hosts import Hosts
 from app.in_flight import InFlight
@@ -92,7 +92,7 @@ class Lane:
             await reply.send(scope, send)
         except FORESEEN as error:
             # The server closes what was begun and not completed, which tells the client.
-            log.warning("%s %s: broken off: %s", scope["method"], scope["path"], error)
+            log.warning("%s: broken off: %s", log_name(scope), with_cause(error))
         except asyncio.CancelledError:
             if not scope["state"].get(CLIENT_LEFT):
                 raise
@@ -131,7 +131,7 @@ def _problem(scope: Scope, error: BaseException) -> Reply:
         # Nobody reads it; it is for the record.
         error = ClientGone("the client has left")
     elif not isinstance(error, FORESEEN):
-        log.error("%s %s", scope["method"], scope["path"], exc_info=error)
+        log.error("%s", log_name(scope), exc_info=error)
     assert isinstance(error, Exception)
     status, headers, body = tell(scope, error)
     return Reply(status, headers, (body,))

@@ -4,6 +4,7 @@ All of it goes to stderr through the root logger, uvicorn's lines and Python's w
 """
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 
@@ -18,6 +19,10 @@ WORKERS_LINE = "%(asctime)s %(levelname)s [%(process)d] %(message)s"
 # What a record may carry beside its message, given as `extra=`.
 FIELDS = ("request_id", "method", "route", "status", "seconds", "model")
 
+# What would end a line, or move a terminal's cursor: all control characters, and what else some
+# readers of lines take for their ends.
+CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
 access = logging.getLogger("latentd.access")
 
 
@@ -26,7 +31,9 @@ def set_up(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     line = WORKERS_LINE if settings.workers > 1 else LINE
     as_json = settings.log_format == "json"
-    handler.setFormatter(JsonLines() if as_json else logging.Formatter(line))
+    handler.setFormatter(JsonLines() if as_json else TextLines(line))
+    # A log that nobody reads any more (a closed pipe, a full disk) is no reason to say so there.
+    logging.raiseExceptions = False
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # To log requests is a decision of its own: the level does not hide them.
@@ -74,6 +81,25 @@ def log_request(
             "model": model,
         },
     )
+
+
+class TextLines(logging.Formatter):
+    """A record as one line, whatever was logged; a traceback's lines follow, each indented."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the traceback where there is one."""
+        record.message = record.getMessage()
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        lines = [_escaped(self.formatMessage(record))]
+        if record.exc_info:
+            traceback = self.formatException(record.exc_info)
+            lines += ["  " + _escaped(line) for line in traceback.split("\n")]
+        return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class JsonLines(logging.Formatter):

@@ -5,224 +5,245 @@ service with its own models, listening with SO_REUSEPORT, so that the kernel dea
 out evenly; a socket that all had inherited would go to whichever wakes first. uvicorn's own
 supervisor can only share a socket, and its worker is no parameter.
 
-Knows no HTTP and imports neither torch nor the application: its memory is a plain Python's. A
-worker (app.worker) is told everything by one line on its standard input, says on its standard
-output that it is ready or why it cannot be, and ends when its input does, that is, with this
-process, however that ends.
+It is one loop, which compares the workers that there are with those that are wanted and does what
+is missing. Whatever went wrong meanwhile, the next turn begins with how things are.
+
+Knows no HTTP and imports neither torch nor the application: its memory is a plain Python's.
 """
 
-import asyncio
-import json
 import logging
+import os
+import selectors
 import signal
 import sys
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from tempfile import TemporaryDirectory
-from typing import Any, Self
 
 from app import listening, metrics
 from app.errors import SettingsError
+from app.running_clock import LOOK_SECONDS, RunningClock
 from app.settings import Settings
+from app.worker_process import Assignment, WorkerProcess
 
 log = logging.getLogger("latentd")
 
-READY = "ready"
-RETRY_SECONDS = 5.0
-# Beyond what a worker allows itself for its end.
+COMMAND = (sys.executable, "-m", "app.worker")
+# Beyond what a worker allows itself for its start or its end.
 PATIENCE_SECONDS = 10.0
+# A worker that has served for so long was started well.
+STEADY_SECONDS = 10.0
+# Starts in succession that come to nothing: how many are tried where nobody serves, and the pause
+# after each, which doubles.
+MAX_FAILED_STARTS = 5
+FIRST_PAUSE_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Assignment:
-    """What a worker is told: its number (of those that run, each has its own), and what to do."""
+class SignalQueue:
+    """The signals that this process gets, in order, and a descriptor that is readable then."""
 
-    number: int
-    metrics_folder: str
-    settings: Settings
+    def __init__(self, *signals: signal.Signals) -> None:
+        self._received: deque[signal.Signals] = deque()
+        self.descriptor, write_end = os.pipe()
+        for end in (self.descriptor, write_end):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        for each in signals:
+            signal.signal(each, lambda number, _: self._received.append(signal.Signals(number)))
 
-    def write(self) -> bytes:
-        """As one line."""
-        values = self.settings.model_dump(mode="json")
-        return json.dumps([self.number, self.metrics_folder, values]).encode() + b"\n"
-
-    @classmethod
-    def read(cls, line: bytes) -> Self:
-        """What `write` wrote."""
-        number, folder, values = json.loads(line)
-        return cls(number, folder, Settings.read(**values))
-
-
-class CannotStart(Exception):
-    """Why a worker did not become ready, in its own words where it said any."""
-
-
-class Worker:
-    """A worker process as the supervisor sees it."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.ready = False
-        self.retired = False  # another takes its place, or will
-
-    @classmethod
-    async def start(cls, assignment: Assignment) -> Self:
-        """A process that begins to load its models."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "app.worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # Ctrl-C in a terminal goes to a whole group; the workers hear of it from here, once.
-            process_group=0,
-        )
-        assert process.stdin is not None
-        process.stdin.write(assignment.write())
-        return cls(process)
-
-    async def until_ready(self) -> None:
-        """Wait until it serves; raises CannotStart."""
-        assert self.process.stdout is not None
-        said = (await self.process.stdout.readline()).decode().strip()
-        if said != READY:
-            status = await self.process.wait()
-            raise CannotStart(said or f"cannot start: a worker ended with {ending(status)}")
-        self.ready = True
-
-    def tell(self, sig: signal.Signals) -> None:
-        """Send `sig`, as the supervisor got it; before it is ready, SIGTERM ends it at once."""
-        with suppress(ProcessLookupError):
-            self.process.send_signal(sig if self.ready else signal.SIGTERM)
-
-
-def ending(status: int) -> str:
-    """How a process ended, in words."""
-    return f"status {status}" if status >= 0 else signal.Signals(-status).name
+    def take(self) -> list[signal.Signals]:
+        """Those that came since."""
+        with suppress(BlockingIOError):
+            os.read(self.descriptor, 65_536)
+        return [self._received.popleft() for _ in range(len(self._received))]
 
 
 class Supervisor:
-    """The workers of one service."""
+    """The workers of one service, and what is wanted of them."""
 
-    def __init__(self, settings: Settings, metrics_folder: str) -> None:
+    def __init__(
+        self, settings: Settings, metrics_folder: str, command: Sequence[str] = COMMAND
+    ) -> None:
         self._settings = settings
         self._metrics_folder = metrics_folder
-        self._workers: dict[int, Worker] = {}
-        self._taken: set[int] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
-        self._announced = False
-        self._reload_wanted = False
-        self._reloading = False
+        self._command = command
+        self._clock = RunningClock()
+        self._now = 0.0
+        self._selector = selectors.DefaultSelector()
+        self._workers: list[WorkerProcess] = []
+        # Workers of an earlier generation are replaced; each SIGHUP begins another one.
+        self._generation = 0
+        self._told_generation: int | None = None
+        self._failed_starts = 0
+        self._pause_until = 0.0
+        self._stopping = False
         self._status = 0
 
-    async def run(self, url: str) -> int:
+    def run(self, url: str, signals: SignalQueue) -> int:
         """Serve until a signal says to end, or no worker can start; the exit status."""
-        loop = asyncio.get_running_loop()
-        for sig in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(sig, self._stop, sig)
-        loop.add_signal_handler(signal.SIGHUP, self._want_reload)
-        try:
-            await asyncio.gather(*(self._start() for _ in range(self._settings.workers)))
-        except CannotStart as error:
-            self._give_up(error)
-        else:
-            self._announced = True
-            log.info("ready: %s (documentation at /docs), %d workers", url, self._settings.workers)
-        await self._stopping.wait()
-        await asyncio.gather(*map(self._has_ended, self._workers.values()))
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        self._selector.register(signals.descriptor, selectors.EVENT_READ)
+        while not self._stopping or self._workers:
+            self._now = self._clock.look()
+            self._look_at_the_workers()
+            for sig in signals.take():
+                self._obey(sig)
+            self._kill_overdue()
+            if not self._stopping:
+                self._retire_one()
+                self._start_missing()
+                self._say_what_serves(url)
+            if not self._stopping or self._workers:
+                self._selector.select(LOOK_SECONDS)
         return self._status
 
-    async def _start(self) -> None:
-        """Start a worker and wait until it serves; raises CannotStart."""
-        number = next(number for number in count() if number not in self._taken)
-        self._taken.add(number)
-        settings = self._settings
-        worker = await Worker.start(Assignment(number, self._metrics_folder, settings))
-        self._workers[number] = worker
-        self._in_background(self._replace_at_its_end(number, worker))
-        if self._stopping.is_set():
-            worker.tell(signal.SIGTERM)
-        await worker.until_ready()
-
-    async def _replace_at_its_end(self, number: int, worker: Worker) -> None:
-        status = await worker.process.wait()
-        del self._workers[number]
-        self._taken.remove(number)
-        metrics.forget_worker(self._metrics_folder, number)
-        if worker.ready and not worker.retired and not self._stopping.is_set():
-            pid = worker.process.pid
-            log.error("worker %d ended with %s; another takes its place", pid, ending(status))
-            await self._replace()
-
-    async def _replace(self) -> None:
-        """Start a worker, again and again while others serve."""
-        while not self._stopping.is_set():
-            try:
-                return await self._start()
-            except CannotStart as error:
-                if not any(worker.ready for worker in self._workers.values()):
-                    return self._give_up(error)
-                log.error("%s; trying again in %g s", error, RETRY_SECONDS)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), RETRY_SECONDS)
-        return None
-
-    def _want_reload(self) -> None:
-        self._reload_wanted = self._announced
-        if self._announced and not self._reloading:
-            self._in_background(self._reload_while_wanted())
-
-    async def _reload_while_wanted(self) -> None:
-        """Reload, and once more if the store changed meanwhile: the last signal is what counts."""
-        self._reloading = True
-        while self._reload_wanted and not self._stopping.is_set():
-            self._reload_wanted = False
-            await self._reload()
-        self._reloading = False
-
-    async def _reload(self) -> None:
-        """Put a new worker in the place of each, one after the other: new models are served."""
-        for old in list(self._workers.values()):
-            old.retired = True
-            try:
-                await self._start()
-            except CannotStart as error:
-                old.retired = False
-                if not self._stopping.is_set():
-                    log.error("%s; the other workers stay as they are", error)
-                if old.process.returncode is not None:
-                    await self._replace()
-                return
-            old.tell(signal.SIGHUP)
-            await self._has_ended(old)
-        log.info("reloaded: %d new workers serve", len(self._workers))
-
-    def _give_up(self, error: CannotStart) -> None:
-        if not self._stopping.is_set():
-            log.error("%s", error)
-            self._status = 1
-            self._stop(signal.SIGTERM)
+    def _obey(self, sig: signal.Signals) -> None:
+        if sig == signal.SIGHUP:
+            self._generation += 1
+            self._failed_starts, self._pause_until = 0, self._now
+        elif sig != signal.SIGCHLD:
+            self._stop(sig)
 
     def _stop(self, sig: signal.Signals) -> None:
-        self._stopping.set()
-        for worker in self._workers.values():
-            worker.tell(sig)
+        self._stopping = True
+        for worker in self._workers:
+            worker.tell(sig, self._now)
 
-    async def _has_ended(self, worker: Worker) -> None:
-        """Wait for the end of a worker that was told to, and kill it if it comes to none."""
-        allowed = self._settings.drain_delay_s + self._settings.shutdown_seconds + PATIENCE_SECONDS
+    def _look_at_the_workers(self) -> None:
+        # Who has ended is asked first: what it said before is all there to be read then.
+        ended = [worker for worker in self._workers if worker.has_ended()]
+        for worker in self._workers:
+            if not worker.listen(self._now) and worker.output in self._selector.get_map():
+                self._selector.unregister(worker.output)
+        for worker in ended:
+            self._bury(worker)
+
+    def _bury(self, worker: WorkerProcess) -> None:
+        self._workers.remove(worker)
+        if worker.output in self._selector.get_map():
+            self._selector.unregister(worker.output)
+        worker.close()
+        with suppress(OSError):
+            metrics.forget_worker(self._metrics_folder, worker.number)
+        if worker.told_to_end is not None:
+            return
+        served = worker.ready_since
+        if served is None:
+            how = worker.refusal or f"cannot start: {worker.ending()}"
+            # One that says why will say it again, unless the store has changed meanwhile.
+            said = bool(worker.refusal) and worker.generation == self._generation
+            self._start_failed(how, for_good=said)
+        elif self._now - served < STEADY_SECONDS:
+            self._start_failed(worker.ending(), for_good=False)
+        else:
+            log.error("%s; another takes its place", worker.ending())
+
+    def _start_failed(self, why: str, *, for_good: bool) -> None:
+        """Note a start that came to nothing; `for_good` where another one would not do better."""
+        if self._now >= self._pause_until:  # those that fail together count once
+            pause = min(FIRST_PAUSE_SECONDS * 2**self._failed_starts, MAX_PAUSE_SECONDS)
+            self._failed_starts += 1
+            self._pause_until = self._now + pause
+        for_good = for_good or self._failed_starts >= MAX_FAILED_STARTS
+        if for_good and not any(worker.ready_since is not None for worker in self._workers):
+            log.error("%s", why)
+            self._status = 1
+            self._stop(signal.SIGTERM)
+        elif for_good and self._outdated():
+            log.error("%s; the other workers stay as they are", why)
+            self._told_generation = self._generation
+            for worker in self._workers:
+                worker.generation = self._generation
+        else:
+            pause = self._pause_until - self._now
+            log.error("%s; another takes its place in %.3g s", why, pause)
+
+    def _kill_overdue(self) -> None:
+        starting = False
+        for worker in self._workers:
+            if not worker.killed and (reason := self._overdue(worker)):
+                log.error("worker %d %s; killed", worker.pid, reason)
+                worker.kill()
+            starting = starting or worker.ready_since is None
+        # Of those that hang, one at a time, when nobody is about to serve in its place: what holds
+        # up all of them alike, the machine for one, is made worse by starting all of them anew.
+        limit = self._settings.worker_timeout_s
+        for worker in self._workers:
+            silence = self._now - worker.last_beat
+            if not starting and not worker.killed and silence > limit:
+                log.error(
+                    "worker %d was silent for %g s (LATENTD_WORKER_TIMEOUT_S); killed",
+                    *(worker.pid, limit),
+                )
+                worker.kill()
+                break
+
+    def _overdue(self, worker: WorkerProcess) -> str:
+        """Why the worker has had its time, or nothing."""
+        settings = self._settings
+        if worker.told_to_end is not None:
+            allowed = settings.drain_delay_s + settings.shutdown_seconds + PATIENCE_SECONDS
+            return "does not end" if self._now - worker.told_to_end > allowed else ""
+        # It gives up by itself then, and says so; this is for one that cannot.
+        allowed = settings.start_timeout_s + PATIENCE_SECONDS
+        late = worker.ready_since is None and self._now - worker.started > allowed
+        return f"is not ready after {allowed:g} s (LATENTD_START_TIMEOUT_S)" if late else ""
+
+    def _staying(self) -> list[WorkerProcess]:
+        return [worker for worker in self._workers if worker.told_to_end is None]
+
+    def _outdated(self) -> list[WorkerProcess]:
+        """Those that a reload has still to replace, the oldest first."""
+        return [worker for worker in self._staying() if worker.generation < self._generation]
+
+    def _retire_one(self) -> None:
+        """End an outdated worker where one more serves than are wanted."""
+        serving = [worker for worker in self._staying() if worker.ready_since is not None]
+        outdated = [worker for worker in self._outdated() if worker in serving]
+        if outdated and len(serving) > self._settings.workers:
+            outdated[0].tell(signal.SIGHUP, self._now)
+
+    def _start_missing(self) -> None:
+        """Start workers up to the wanted number, and one more while one is to be replaced."""
+        wanted = self._settings.workers
+        staying = self._staying()
+        complete = all(worker.ready_since is not None for worker in staying)
+        # Nobody has to end before, so that there is never more than one too many.
+        if self._outdated() and complete and len(self._workers) == len(staying) == wanted:
+            wanted += 1
+        for _ in range(wanted - len(staying)):
+            if self._now < self._pause_until:
+                return
+            self._start()
+
+    def _start(self) -> None:
+        taken = {worker.number for worker in self._workers}
+        number = next(number for number in count() if number not in taken)
+        assignment = Assignment(number, self._metrics_folder, self._settings)
         try:
-            await asyncio.wait_for(worker.process.wait(), allowed)
-        except TimeoutError:
-            log.error("worker %d does not end; killed", worker.process.pid)
-            worker.process.kill()
+            worker = WorkerProcess(self._command, assignment, self._generation, self._now)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._start_failed(f"cannot start a worker: {reason}", for_good=False)
+            return
+        self._workers.append(worker)
+        self._selector.register(worker.output, selectors.EVENT_READ)
 
-    def _in_background(self, work: Any) -> None:  # noqa: ANN401 - a coroutine of this class
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _say_what_serves(self, url: str) -> None:
+        staying, wanted = self._staying(), self._settings.workers
+        ready = [worker.ready_since for worker in staying if worker.ready_since is not None]
+        if len(ready) < wanted or len(self._workers) > len(ready):
+            return
+        if self._now - max(ready) > STEADY_SECONDS:
+            self._failed_starts = 0
+        if self._told_generation is None:
+            log.info("ready: %s (documentation at /docs), %d workers", url, wanted)
+            self._told_generation = 0
+        if not self._outdated() and self._told_generation != self._generation:
+            log.info("reloaded: %d new workers serve", wanted)
+            self._told_generation = self._generation
 
 
 def supervise(settings: Settings) -> int:
@@ -232,6 +253,7 @@ def supervise(settings: Settings) -> int:
     """
     if settings.device.startswith("cuda"):
         raise one_process_owns_a_gpu(settings)
+    signals = SignalQueue(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
     try:
         # A first bind that shares with nobody says whether somebody else is there already.
         alone = listening.bind(settings.host, settings.port, shared=False)
@@ -241,7 +263,7 @@ def supervise(settings: Settings) -> int:
         held = listening.bind(settings.host, port, shared=True)
         with TemporaryDirectory(prefix="latentd-metrics-") as folder:
             supervisor = Supervisor(settings.model_copy(update={"port": port}), folder)
-            return asyncio.run(supervisor.run(listening.url(held[0])))
+            return supervisor.run(listening.url(held[0]), signals)
     except OSError as error:
         log.error("cannot start: %s", error)
         return 1

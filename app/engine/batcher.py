@@ -3,16 +3,16 @@
 The laws it keeps. A batch is what waits when the device becomes free: no timer. What waits is
 bounded, and who cannot be served in time is told at the door. Each operation is run by one thread
 alone, in shapes that were warmed on it: by the device's thread, or, where a whole batch takes less
-time than to hand it over and back, by the event loop's own. A device that is lost, or hangs, is
-reported, once. Knows arrays and futures; knows nothing of HTTP.
+time than to hand it over and back, by the event loop's own. A device that is lost, or hangs in
+either thread, is reported, once. Knows arrays and futures; knows nothing of HTTP.
 """
 
 import asyncio
 import concurrent.futures
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -23,11 +23,9 @@ from app.engine.line import Line
 from app.engine.loaded_model import Operation
 from app.errors import DeviceLost
 from app.metrics import Metrics
+from app.running_clock import LOOK_SECONDS, RunningClock
 
 T = TypeVar("T")
-
-# How often the watch looks whether the device hangs.
-WATCH_SECONDS = 0.5
 
 
 class QueueLimits(NamedTuple):
@@ -45,7 +43,8 @@ class Batcher:
     ) -> None:
         """Belongs to the running event loop, to which every answer is handed.
 
-        `on_lost` is called there, with the reason, if the device fails for good.
+        `on_lost` is called with the reason if the device fails for good: once, from any thread,
+        for the loop itself may hang.
         """
         self._loop = asyncio.get_running_loop()
         self._limits = limits
@@ -63,7 +62,8 @@ class Batcher:
         self._turn_is_due = False
         self._thread = threading.Thread(target=self._work, name="latentd-device", daemon=True)
         self._thread.start()
-        self._watch = self._loop.create_task(self._watch_device())
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="latentd-device-watch", daemon=True).start()
 
     async def run(
         self, operation: Operation, rows: Floats, ticket: Ticket, *, levels: bool = False
@@ -146,7 +146,6 @@ class Batcher:
 
     async def close(self) -> None:
         """Answer what waits, then end the thread; a lost device's thread is left behind."""
-        self._watch.cancel()
         with self._lock:
             self._closing = True
             self._work_is_there.notify()
@@ -154,6 +153,7 @@ class Batcher:
             await asyncio.sleep(0)
         if self._lost is None:
             await asyncio.to_thread(self._thread.join)
+        self._closed.set()
 
     def _tell_loop(self, outcomes: list[Outcome]) -> None:
         self._loop.call_soon_threadsafe(settle, outcomes)
@@ -169,15 +169,31 @@ class Batcher:
                     return
             (job or self._on_thread.serve)()
 
-    async def _watch_device(self) -> None:
-        while self._lost is None:
-            await asyncio.sleep(min(WATCH_SECONDS, self._limits.device_timeout / 4))
-            began, limit = self._on_thread.busy_since, self._limits.device_timeout
-            if began is not None and time.monotonic() - began > limit:
-                self._lose(f"a batch has not returned for {limit:g} s (LATENTD_DEVICE_TIMEOUT_S)")
+    def _watch(self) -> None:
+        """The watch's thread: give up the device where a batch of either line does not return."""
+        limit = self._limits.device_timeout
+        look_seconds = min(LOOK_SECONDS, limit / 4)
+        # A process that was stopped for longer than the limit has no batch that hangs.
+        clock = RunningClock(look_seconds)
+        lines = (self._on_loop, self._on_thread)
+        # Since when, by that clock, each line was seen in the batch that it is in.
+        seen: dict[Line, tuple[float | None, float]] = {}
+        while self._lost is None and not self._closed.wait(look_seconds):
+            now = clock.look()
+            for line in lines:
+                began, since = seen.get(line, (None, now))
+                if began is None or line.busy_since != began:
+                    seen[line] = (line.busy_since, now)
+                elif now - since > limit:
+                    self._lose(
+                        f"a batch has not returned for {limit:g} s (LATENTD_DEVICE_TIMEOUT_S)"
+                    )
 
-    def _lose(self, why: str) -> None:
-        """Give up the device: tell everybody who waits, and whoever runs this; from any thread."""
+    def _lose(self, why: str, error: BaseException | None = None) -> None:
+        """Give up the device: tell everybody who waits, and whoever runs this; from any thread.
+
+        What `error` says is for the log alone.
+        """
         with self._lock:
             if self._lost is not None:
                 return
@@ -185,5 +201,6 @@ class Batcher:
             entries = self._on_loop.clear() | self._on_thread.clear()
             self._backlog.show()
         outcomes = [Outcome(entry, DeviceLost(self._lost)) for entry in entries]
-        self._tell_loop(outcomes)
-        self._loop.call_soon_threadsafe(self._on_lost, why)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._tell_loop(outcomes)
+        self._on_lost(f"{why}: {error}" if error else why)

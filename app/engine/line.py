@@ -31,7 +31,7 @@ class Line:
         backlog: Backlog,
         lock: threading.Lock,
         tell: Callable[[list[Outcome]], None],
-        lose: Callable[[str], None],
+        lose: Callable[[str, BaseException | None], None],
     ) -> None:
         self._metrics = metrics
         self._backlog = backlog
@@ -86,7 +86,8 @@ class Line:
                 outcomes += self._outcome(share, answer, seconds)
             self._count(operation, shares, seconds)
             if all(isinstance(answer, DeviceFailed) for answer in answers) and is_lost(operation):
-                self._lose(f"it fails at rows that it could run before ({answers[0]})")
+                cause = next(answer for answer in answers if isinstance(answer, DeviceFailed))
+                self._lose("it fails at rows that it could run before", cause.__cause__)
         self._running = []
         self.busy_since = None
         if outcomes:

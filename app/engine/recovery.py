@@ -84,4 +84,12 @@ def _in_halves(
 
 
 def _failure(operation: Operation, error: BaseException) -> DeviceFailed:
-    return DeviceFailed(f"{operation.model} could not {operation.name}: {error}")
+    """The error that the owner is told; what the device said is its cause, for the log alone."""
+    if isinstance(error, OUT_OF_MEMORY):
+        why = "the device has no memory for so many; ask for fewer"
+    else:
+        why = "the device failed at them; the log has what it said, under this request_id"
+    failure = DeviceFailed(f"{operation.model} could not {operation.name} these rows: {why}")
+    # Without its frames, which hold on to what was computed in them.
+    failure.__cause__ = error.with_traceback(None)
+    return failure

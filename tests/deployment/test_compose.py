@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped] # ships no types; its stubs would be one more pin
 
+from app.server import CLEARING_SECONDS
 from app.settings import Settings
+from app.supervisor import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -87,6 +89,21 @@ def test_no_service_has_more_rights_than_it_needs(service: str) -> None:
     assert SERVICES[service]["cap_drop"] == ["ALL"]
     assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
     assert SERVICES[service].get("read_only", False) is (service != "train")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_an_init(service: str) -> None:
+    assert SERVICES[service]["init"] is True
+
+
+@pytest.mark.parametrize("service", ["serve", "serve-gpu"])
+def test_the_grace_lets_requests_in_progress_be_answered(service: str) -> None:
+    grace = re.fullmatch(r"(\d+)s", as_by_default(SERVICES[service]["stop_grace_period"]))
+    assert grace is not None
+    settings = Settings()
+    worker = settings.drain_delay_s + settings.shutdown_seconds
+    # A supervisor kills a worker that does not end; then it ends itself.
+    assert int(grace[1]) >= worker + PATIENCE_SECONDS + CLEARING_SECONDS
 
 
 def configured(**environment: str) -> dict[str, Any]:
