@@ -28,7 +28,7 @@ class Hosts:
 
     def check(self, scope: Scope) -> None:
         """Raise WrongHost for a request that is for another one."""
-        if scope["path"].startswith(ALWAYS):
+        if scope["path"].removeprefix(scope.get("root_path", "")).startswith(ALWAYS):
             return
         given = next((value for name, value in scope["headers"] if name == b"host"), b"")
         host = _without_port(given.decode("latin-1").lower())

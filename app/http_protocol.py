@@ -114,7 +114,7 @@ class BoundedHttpProtocol(PatientConnection):
                 self._beside += len(data) - (self._arriving.total - before)
                 body = self._arriving.total - self._body_began
                 if self._beside > self.limits.head_bytes + BESIDE_A_BYTE * body:
-                    self._refuse(http_refusals.unreadable())
+                    self._break_off(http_refusals.unreadable())
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -243,6 +243,15 @@ class BoundedHttpProtocol(PatientConnection):
             self._body_until = min(self._body_until, self._since + LAST_BYTES_SECONDS)
         elif not self._in_head:
             self.idle_since = self._since
+
+    def _break_off(self, refused: Refused) -> None:
+        """Close at once under a client that floods, whatever is made for it."""
+        self._deaf = True
+        self._ahead = b""
+        if self.cycle is self._running and not self.cycle.response_started:
+            self.transport.write(refused.answer())
+        self.cycle.disconnected = True
+        self.transport.close()
 
     def _refuse(self, refused: Refused) -> None:
         """Answer by itself and close, behind what the application answers still.

@@ -52,6 +52,8 @@ class Forms:
         path, root = scope["path"], self._root_path
         if root and path.startswith(root + "/"):
             path = path[len(root) :]
+        if "\n" in path:
+            path = path.replace("\n", "%0A")  # where Starlette's patterns end, too
         path = without_slash(path, scope.get("root_path", ""))
         if path != scope["path"]:
             changed["path"] = path

@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from app.answer_headers import EXPOSED
+from app.operations.neighbours import MOST
+from app.routes.reply import LONGEST_LISTS, dimensions_header
 from tests.app.conftest import cache_results, counted
 from tests.app.conversation import LATENT, connected, rest
 from tests.app.wire import Wire
@@ -140,8 +142,7 @@ def head_length(client: httpx.Client, method: str, path: str, body: bytes = b"")
 def test_a_head_stays_below_4096_bytes(to_all: httpx.Client) -> None:
     most = 9007199254740991
     points = ",".join(f'{{"seed":{most - place}}}' for place in range(64))
-    dimensions = ",".join(["4", "3"] * 500)
-    walk = f'{{"point":{{"seed":1}},"steps":2,"dimensions":[{dimensions}]}}'
+    walk = '{"point":{"seed":1},"steps":2,"dimensions":[0,1,2,3,4]}'
     for method, path, body in (
         ("GET", "/sample?seed=1", ""),
         ("OPTIONS", "/sample", ""),
@@ -152,6 +153,11 @@ def test_a_head_stays_below_4096_bytes(to_all: httpx.Client) -> None:
         ("POST", "/traverse?format=npy", walk),
     ):
         assert head_length(to_all, method, path, body.encode()) < 4096, path
+    assert head_length(to_all, "GET", "/sample?seed=1") < 4096 - LONGEST_LISTS
+    # What is listed is bounded, beside all else; a place and a distance take 20 bytes at most.
+    assert not dimensions_header(range(4096))
+    assert dimensions_header(range(64))
+    assert 20 * MOST <= LONGEST_LISTS
 
 
 def test_requests_sent_ahead_are_read_no_faster_than_answered(client: httpx.Client) -> None:

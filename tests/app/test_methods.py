@@ -18,7 +18,11 @@ from tests.serving import running
 
 PAGE = [f"/explorer/{file.name}" for file in sorted(FOLDER.iterdir()) if file.suffix in MEDIA_TYPES]
 PATHS = get_openapi(title="", version="", routes=create_app(Settings()).routes)["paths"]
-QUERIES = {"/interpolate": "?seed=1&seed=2&steps=4", "/sample": "?seed=1", "/map": "?steps=3"}
+QUERIES = {
+    "/interpolate": "?seed=1&seed=2&steps=4",
+    "/sample": "?seed=1",
+    "/map": "?x=0&y=1&steps=3",
+}
 GETS = [
     *(path.replace("{model}", "grey@1") for path, methods in PATHS.items() if "get" in methods),
     *("/", "/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"),
@@ -40,10 +44,8 @@ def test_head_is_get_without_its_body(client: httpx.Client, path: str) -> None:
     assert not head.content
     if path != "/metrics":  # which the first of the two has changed
         assert "Content-Length" in head.headers
-        unlike = {
-            name for name in got.headers | head.headers
-            if got.headers.get(name) != head.headers.get(name)
-        }  # fmt: skip
+        names = {*got.headers, *head.headers}
+        unlike = {name for name in names if got.headers.get(name) != head.headers.get(name)}
         assert unlike <= OF_THE_MOMENT
     assert got.headers["X-Content-Type-Options"] == "nosniff"
     assert got.headers["Content-Security-Policy"].startswith("default-src 'none'")
@@ -88,7 +90,8 @@ def test_a_slash_at_the_end_is_answered_and_leads_nowhere_else(
     assert "Location" not in answer.headers
     assert "evil" not in str(answer.headers) + answer.text
     twice = client.get(f"{split[0]}//?{split[2]}", follow_redirects=False)
-    assert problem(twice, 404)
+    assert twice.status_code == (200 if path.startswith("/static-offline-docs") else 404)
+    assert "Location" not in twice.headers
 
 
 @pytest.fixture(scope="module")
