@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         return commands[asked.command](store, asked)
     except StoreError as error:
         return _fail(error)
+    except PermissionError as error:
+        return _fail(StoreError(f"{store} cannot be read: {error.strerror}"))
 
 
 def _parser() -> argparse.ArgumentParser:

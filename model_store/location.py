@@ -134,10 +134,10 @@ def find(store: Path, reference: str) -> ModelId:
         return ModelId(name, int(version))
     if not at and versions:
         return ModelId(name, versions[-1])
-    for called in (reference, name, WHOLE_STORE):
-        if called in listing.unreadable:
-            why = listing.unreadable[called]
-            raise ModelNotFound(f"{reference} cannot be read in {store}: {why}")
+    for called, why in listing.unreadable.items():
+        of_the_name = not at and called.startswith(f"{name}@")
+        if called in (reference, name, WHOLE_STORE) or of_the_name:
+            raise ModelNotFound(f"{called} cannot be read in {store}: {why}")
     there_is = _what_there_is(store, name, listing)
     if at and int(version) in numbered(store, name):
         raise ModelNotFound(f"{reference} was removed from {store}: {there_is}")

@@ -53,12 +53,7 @@ def has_receipt(key: str) -> bool:
 
 def keep_receipt(key: str) -> None:
     """Keep the receipt where there is a folder for it."""
-    path = receipts_folder()
-    if path is None:
-        return
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o700, exist_ok=True)
+    _make_folder()
     with _opened() as folder, suppress(OSError):
         if folder is not None:
             os.close(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=folder))
@@ -71,6 +66,7 @@ def one_at_a_time() -> Iterator[None]:
 
     The wait ends with the other process: the system frees the lock of one that dies.
     """
+    _make_folder()
     with _opened() as folder:
         lock = None
         if folder is not None:
@@ -83,6 +79,14 @@ def one_at_a_time() -> Iterator[None]:
         finally:
             if lock is not None:
                 os.close(lock)
+
+
+def _make_folder() -> None:
+    path = receipts_folder()
+    if path is not None:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager

@@ -49,12 +49,13 @@ def receipts_folder() -> Path | None:
         return None
     if configured:
         return Path(configured).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        home = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:  # a user without a home
-        return None
-    return home / "latentd" / "receipts"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not cache.is_absolute():
+        home = Path("~").expanduser() if "HOME" in os.environ else Path()
+        if not home.is_absolute() or not home.is_dir():
+            return None
+        cache = home / ".cache"
+    return cache / "latentd" / "receipts"
 
 
 def verifier_environment() -> dict[str, str]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import NamedTuple, get_args
 
 from model_store.errors import CannotVerify, Check, CheckpointRejected
@@ -34,6 +35,8 @@ log = logging.getLogger("latentd")
 FILE_COPIES = 8
 # What the process may take to begin, and to say how a candidate did whose time is over.
 PATIENCE_SECONDS = 60.0
+# What it may take to end once it is told to.
+END_SECONDS = 1.0
 
 
 class Candidate(NamedTuple):
@@ -107,11 +110,16 @@ class _Verifier:
         process, self._process = self._process, None
         if process is None or self._owner != os.getpid():
             return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with suppress(BrokenPipeError):
+            process.stdin.close()  # whereupon it ends, and what it forked before it
+        process.stdout.close()
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def _ask(self, question: dict[str, object], timeout: float) -> dict[str, str] | None:
         """The answer, or None from a process that ended."""

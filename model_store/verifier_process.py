@@ -5,6 +5,7 @@ The fork sets its limits, loads the candidate through every check on the CPU, an
 that went; whatever else becomes of it is told by this process. No code of a candidate runs in here.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -12,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from model_store.version_files import VersionFolder
 
 STDIN, STDOUT, STDERR = range(3)
 IDLE_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1  # the fork gets the signal when this process ends, however it does
 # Forms in which torch and the C++ library say that there is no memory.
 _NO_MEMORY = ("can't allocate memory", "bad_alloc", "not enough memory", "MemoryError")
 
@@ -122,9 +125,11 @@ def _limits(detail: str) -> dict[str, str]:
 
 def _limit(memory_bytes: int, seconds: float) -> None:
     """Bound what this process may take from here on, beyond what torch's libraries take."""
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    # Of use where nobody is left to end this process.
+    # For where nothing else ends this process with those that wait for it.
     processor = ceil(seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
     try:
