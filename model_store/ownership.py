@@ -152,7 +152,8 @@ def _writes(block: Graph | Block) -> Iterator[tuple[Node, Value]]:
                     yield node, value
         if node.kind() in _HIDDEN_WRITES:
             switch, names = _HIDDEN_WRITES[node.kind()]
-            if node.namedInput(switch).toIValue() is not False:
+            off: object = node.namedInput(switch).toIValue()  # None where it is no constant
+            if off is not False:
                 yield from ((node, node.namedInput(name)) for name in names)
 
 
@@ -178,9 +179,9 @@ def _mutable(kind: "JitType") -> bool:
     """Whether a value of the type has memory that could be written to."""
     match kind.kind():
         case "OptionalType":
-            return _mutable(kind.getElementType())  # type: ignore[attr-defined] # of its subclass
+            return _mutable(kind.getElementType())
         case "TupleType":
-            return any(map(_mutable, kind.elements()))  # type: ignore[attr-defined]
+            return any(map(_mutable, kind.elements()))  # type: ignore[attr-defined] # of its subclass
         case name:
             return name not in _IMMUTABLE
 
@@ -189,8 +190,8 @@ def _holds(kind: "JitType") -> bool:
     """Whether a value of the type leads to tensors, its own or those of others."""
     match kind.kind():
         case "OptionalType" | "ListType":
-            return _holds(kind.getElementType())  # type: ignore[attr-defined] # of its subclass
+            return _holds(kind.getElementType())
         case "TupleType":
-            return any(map(_holds, kind.elements()))  # type: ignore[attr-defined]
+            return any(map(_holds, kind.elements()))  # type: ignore[attr-defined] # of its subclass
         case name:
             return name not in _IMMUTABLE

@@ -31,6 +31,7 @@ from model_store.version_files import VersionFolder
 
 log = logging.getLogger("latentd")
 
+CHECKS: tuple[Check, ...] = get_args(Check)
 # Copies of the file that are in memory at once while it is checked and loaded.
 FILE_COPIES = 8
 # What the process may take to begin, and to say how a candidate did whose time is over.
@@ -99,11 +100,9 @@ class _Verifier:
             raise CannotVerify(
                 f"{candidate.model} cannot be verified: the process for it does not run"
             )
-        check = answer["check"]
-        if check in get_args(Check):
-            raise CheckpointRejected(check, candidate.model, answer["detail"])
-        if check != "":
-            raise CannotVerify(f"{candidate.model} cannot be verified: {answer['detail']}")
+        for check in CHECKS:
+            if answer["check"] == check:
+                raise CheckpointRejected(check, candidate.model, answer["detail"])
 
     def close(self) -> None:
         """End the process."""

@@ -5,6 +5,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -168,7 +169,8 @@ def test_what_unpacks_to_more_than_it_says_is_refused(plain: bytes) -> None:
 
 def traced() -> bytes:
     target = io.BytesIO()
-    torch.jit.save(torch.jit.trace(nn.Linear(2, 2).eval(), torch.ones(1, 2)), target)
+    trace: Any = torch.jit.trace  # which has no type hints
+    torch.jit.save(trace(nn.Linear(2, 2).eval(), torch.ones(1, 2)), target)
     return target.getvalue()
 
 
