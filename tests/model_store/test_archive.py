@@ -80,6 +80,14 @@ ENTRIES: dict[str, tuple[Callable[[Entries], Entries], str]] = {
         replaced("/data.pkl", b"ccollections\nOrderedDict", b"cos\nsystem"),
         "names os.system",
     ),
+    "a tensor rebuilt by a function that torch trusts too far": (
+        replaced("/data.pkl", b"ctorch._utils\n_rebuild_tensor_v2", b"ctorch._tensor\n_rebuild_x"),
+        "names torch._tensor",
+    ),
+    "a memo of four thousand million places": (
+        replaced("/data.pkl", b"q\x00", b"r\xff\xff\xff\xff"),
+        "no pickle that torch.jit wrote",
+    ),
     "a pickle that ends early": (
         lambda entries: entries | {"Tiny/data.pkl": entries["Tiny/data.pkl"][:100]},
         "no pickle that torch.jit wrote",
