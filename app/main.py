@@ -52,7 +52,7 @@ from app.routes.lean_route import LeanRoute
 from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
 from app.settings import Settings
-from model_store import store_path
+from model_store import CheckpointRejected, Summaries, list_store, store_path
 
 log = logging.getLogger("latentd")
 
@@ -90,6 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.store = settings.store or store_path()
+    app.state.summaries = Summaries(app.state.store)
+    app.state.not_served = {}
     app.state.metrics = Metrics()
     app.state.budget = MemoryBudget(app.state.metrics, settings.max_queue_bytes)
     app.state.renders = RenderQueue(app.state.metrics, settings.render_threads)
@@ -157,7 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     queue_limits = QueueLimits(settings.max_queue_rows, settings.device_timeout_s)
     batcher = Batcher(metrics, queue_limits, app.state.fatal)
     try:
-        pool = await _load(settings, app.state.store, batcher)
+        pool = await _load(settings, app.state.store, batcher, app.state.not_served)
         limits = Limits(**{name: getattr(settings, name) for name in Limits.__dataclass_fields__})
         app.state.service = LatentService(pool, batcher, limits, app.state.store)
         for loaded in pool.models:
@@ -170,9 +172,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.renders.close()
 
 
-async def _load(settings: Settings, store: Path, batcher: Batcher) -> ModelPool:
-    """Every model that is to be served, loaded and warmed on the device's thread."""
+async def _load(
+    settings: Settings, store: Path, batcher: Batcher, not_served: dict[str, str]
+) -> ModelPool:
+    """Every model that is to be served, loaded and warmed on the device's thread.
+
+    One that fails its checks stops the start if it was asked for by name or is the default one;
+    another is left out, and `not_served` says why. So is what cannot be read.
+    """
     device = choose_device(settings.device)
+    for name, why in list_store(store).unreadable.items():
+        log.error("%s in the store cannot be read: %s", name, why)
     wanted = choose_models(store, settings.models)
     await batcher.call(partial(prepare, device, settings.torch_threads))
     prepare(device, settings.torch_threads)  # this thread runs the quick ones
@@ -184,7 +194,15 @@ async def _load(settings: Settings, store: Path, batcher: Batcher) -> ModelPool:
         max_rows=settings.max_batch_rows,
         precision=settings.precision,
     )
-    loaded = [await batcher.call(partial(load, model=model)) for model in wanted]
+    loaded: list[LoadedModel] = []
+    for model in wanted:
+        try:
+            loaded.append(await batcher.call(partial(load, model=model)))
+        except CheckpointRejected as error:
+            if settings.models or not loaded:
+                raise
+            log.error("not served: %s", error)
+            not_served[str(model)] = str(error)
     seconds = settings.loop_batch_ms / 1000
     return ModelPool([take_quick_operations(model, seconds) for model in loaded])
 

@@ -3,6 +3,7 @@
 The only module that knows the library which searches; it is there where it was asked for.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.arrays import Floats, Rows, all_finite
 from app.errors import BadValue, NotFinite, NotInstalled
-from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, sound_file
+from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, read_verified
 
 # Beyond it squares of float32 tell no two rows apart, and from 1e19 on they are infinite.
 FARTHEST = 1e6
@@ -31,7 +32,7 @@ class Neighbours(NamedTuple):
 
 
 class NeighbourIndex:
-    """The rows on the disk, their latents in memory."""
+    """The rows and their latents, in memory: their digests are of these very bytes."""
 
     def __init__(self, latents: Floats, rows: NDArray[Any]) -> None:
         try:
@@ -71,8 +72,10 @@ def open_index(store: Path, manifest: Manifest) -> NeighbourIndex:
             f"{manifest.model} was published without training rows: `python -m training neighbours "
             f"{manifest.name} --data …` publishes its next version with them"
         )
-    latents = np.load(sound_file(store, manifest, NEIGHBOUR_LATENTS), allow_pickle=False)
-    rows = np.load(sound_file(store, manifest, NEIGHBOUR_ROWS), mmap_mode="r", allow_pickle=False)
+    latents, rows = (
+        np.load(BytesIO(read_verified(store, manifest, name)), allow_pickle=False)
+        for name in (NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS)
+    )
     wanted = {"latents": manifest.latent_shape, "rows": manifest.data.shape}
     for what, array in (("latents", latents), ("rows", rows)):
         if array.shape != (len(latents), *wanted[what]):

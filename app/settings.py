@@ -19,7 +19,10 @@ from app.errors import SettingsError
 
 PREFIX = "LATENTD_"
 # Read by model_store, not here.
-STORE_VARIABLES = frozenset({PREFIX + "EXTRA_OPERATORS"})
+STORE_VARIABLES = frozenset(
+    PREFIX + name
+    for name in ("EXTRA_OPERATORS", "RECEIPTS", "VERIFY_MEMORY_BYTES", "VERIFY_TIMEOUT_S")
+)
 
 # For answers that are computed and being sent, beyond LATENTD_REQUEST_TIMEOUT_S.
 SENDING_SECONDS = 5

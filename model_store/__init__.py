@@ -8,6 +8,8 @@ from model_store.directions import (
     legal_direction,
 )
 from model_store.errors import (
+    BadSetting,
+    CannotVerify,
     CheckpointRejected,
     IllegalName,
     ModelNotFound,
@@ -15,8 +17,8 @@ from model_store.errors import (
     StoreNotWritable,
     VersionTaken,
 )
-from model_store.loading import load, sound_file
-from model_store.location import ModelId, find, legal_name, published
+from model_store.loading import load, read_verified
+from model_store.location import Listing, ModelId, find, legal_name, list_store, published
 from model_store.manifest import (
     MAX_ROW,
     NEIGHBOUR_LATENTS,
@@ -28,6 +30,7 @@ from model_store.manifest import (
     Figure,
     FileRecord,
     Manifest,
+    Summary,
     TrainingFacts,
     read_manifest,
 )
@@ -35,6 +38,7 @@ from model_store.probe import Probe, TensorRecord
 from model_store.publishing import publish, publish_again, remove
 from model_store.scores import Scores
 from model_store.settings import store_path
+from model_store.summaries import Summaries
 
 __all__ = [
     "MAX_DIRECTIONS",
@@ -43,6 +47,8 @@ __all__ = [
     "NEIGHBOUR_LATENTS",
     "NEIGHBOUR_ROWS",
     "NUM_LEVELS",
+    "BadSetting",
+    "CannotVerify",
     "Capability",
     "Checkpoint",
     "CheckpointRejected",
@@ -52,6 +58,7 @@ __all__ = [
     "Figure",
     "FileRecord",
     "IllegalName",
+    "Listing",
     "Manifest",
     "ModelId",
     "ModelNotFound",
@@ -59,18 +66,21 @@ __all__ = [
     "Scores",
     "StoreError",
     "StoreNotWritable",
+    "Summaries",
+    "Summary",
     "TensorRecord",
     "TrainingFacts",
     "VersionTaken",
     "find",
     "legal_direction",
     "legal_name",
+    "list_store",
     "load",
     "publish",
     "publish_again",
     "published",
     "read_manifest",
+    "read_verified",
     "remove",
-    "sound_file",
     "store_path",
 ]

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from model_store.errors import ModelNotFound, StoreError
-from model_store.loading import load, sound_file
-from model_store.location import ModelId, find, published, published_folder
+from model_store.loading import load, read_verified
+from model_store.location import ModelId, find, list_store, published, published_folder
 from model_store.manifest import Manifest, read_manifest
 from model_store.publishing import remove
 from model_store.settings import store_path
@@ -40,6 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         return commands[asked.command](store, asked)
     except StoreError as error:
         return _fail(error)
+    except PermissionError as error:
+        return _fail(StoreError(f"{store} cannot be read: {error.strerror}"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 def _list(store: Path, asked: argparse.Namespace) -> int:
     manifests: list[Manifest] = []
     code = DONE
-    for model in published(store):
+    listing = list_store(store)
+    for called, why in listing.unreadable.items():
+        code = _fail(ModelNotFound(f"{called} cannot be read: {why}"))
+    for model in listing.models:
         try:
             manifests.append(read_manifest(store, model))
         except StoreError as error:
@@ -106,10 +111,10 @@ def _verify_one(store: Path, model: ModelId) -> int:
     try:
         manifest = load(store, model).manifest
         for name in manifest.attachments:
-            sound_file(store, manifest, name)
+            read_verified(store, manifest, name)
     except StoreError as error:
         return _fail(error)
-    print(f"{model} passes: manifest, digest, archive, operators, contract, probe")
+    print(f"{model} passes: manifest, digest, limits, archive, operators, contract, probe")
     return DONE
 
 
@@ -137,7 +142,7 @@ def _agreed(question: str) -> bool:
 
 def _path(store: Path, asked: argparse.Namespace) -> int:
     reference = asked.reference
-    print(store if reference is None else published_folder(store, find(store, reference)))
+    print(store if reference is None else published_folder(store, find(store, reference)).path)
     return DONE
 
 

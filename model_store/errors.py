@@ -5,12 +5,16 @@ StoreError
 ├── ModelNotFound        a reference that points at nothing published
 ├── VersionTaken         a version number that was given out before, be it removed since
 ├── StoreNotWritable     a store that is missing or read-only
+├── BadSetting           a setting of the store that cannot be used
+├── CannotVerify         the process that verifies checkpoints did not run
 └── CheckpointRejected   a checkpoint that failed one of the checks, named
 """
 
 from typing import Literal
 
-Check = Literal["manifest", "digest", "archive", "operators", "contract", "probe", "precision"]
+Check = Literal[
+    "manifest", "digest", "limits", "archive", "operators", "contract", "probe", "precision"
+]
 
 
 class StoreError(Exception):
@@ -33,8 +37,19 @@ class StoreNotWritable(StoreError):
     """The store cannot be written to; the message names the path and the remedy."""
 
 
+class BadSetting(StoreError):
+    """A setting of the store cannot be used; the message names it and what it takes."""
+
+
+class CannotVerify(StoreError):
+    """The process that verifies checkpoints did not run, which is no fault of a checkpoint."""
+
+
 class CheckpointRejected(StoreError):
-    """A checkpoint failed the check named `check`; `model` is its name@version."""
+    """A checkpoint failed the check named `check`; `model` is its name@version.
+
+    Its message holds no path of the machine.
+    """
 
     def __init__(self, check: Check, model: object, detail: str) -> None:
         super().__init__(f"{model} is rejected by the {check} check: {detail}")

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,13 +23,15 @@ from pydantic import (
 )
 
 from model_store.directions import Directions
-from model_store.errors import CheckpointRejected
+from model_store.errors import CheckpointRejected, Fault
 from model_store.location import MANIFEST_FILE, MAX_VERSION, ModelId, published_folder
 from model_store.probe import Probe, Record
 from model_store.scores import Scores
+from model_store.version_files import VersionFolder
 
 FORMAT: Final = "latentd-torchscript-1"
 MAX_ROW = 1 << 24  # numbers in one row: an image of 3 x 2048 x 2048 fits
+MAX_DETAIL = 1000  # characters of what is said about a manifest, which may quote it
 MAX_BYTES = 64 << 20  # a probe of a few large images fits; an endless file does not
 
 _LONG = ("scores", "directions", "probe")
@@ -136,8 +138,8 @@ class FileRecord(Record):
     size: Annotated[int, Field(ge=1)]
 
 
-class Draft(Record):
-    """All that the publisher knows of a model before it has a version."""
+class Facts(Record):
+    """What is said of a model, without what it must compute."""
 
     name: str
     family: str
@@ -152,7 +154,6 @@ class Draft(Record):
     figures: tuple[Figure, ...] = ()
     scores: Scores | None = None
     directions: Directions = Field(default_factory=dict)  # each of latent_shape
-    probe: Probe
 
     @property
     def known_support(self) -> Support | None:
@@ -167,19 +168,11 @@ class Draft(Record):
         return self
 
     @model_validator(mode="after")
-    def _probe_fits_the_shapes(self) -> Self:
-        data, latent, rows = self.data.shape, self.latent_shape, self.probe.x.shape[:1]
-        if not rows or rows[0] < 1:
-            raise ValueError("the probe holds no row; record at least one")
-        expected = {"x": data, "z": latent, "mean": latent, "log_var": latent, "decoded": data}
-        for part, row in expected.items():
-            shape = getattr(self.probe, part).shape
-            if shape != (*rows, *row):
-                raise ValueError(f"probe.{part} has shape {list(shape)}, expected {[*rows, *row]}")
+    def _capabilities_are_distinct_and_possible(self) -> Self:
         if len(set(self.capabilities)) != len(self.capabilities):
             raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
         if "level_probabilities" in self.capabilities:
-            _bounded((*data, NUM_LEVELS))
+            _bounded((*self.data.shape, NUM_LEVELS))
         return self
 
     @model_validator(mode="after")
@@ -202,6 +195,24 @@ class Draft(Record):
         return fields
 
 
+class Draft(Facts):
+    """All that the publisher knows of a model before it has a version."""
+
+    probe: Probe
+
+    @model_validator(mode="after")
+    def _probe_fits_the_shapes(self) -> Self:
+        data, latent, rows = self.data.shape, self.latent_shape, self.probe.x.shape[:1]
+        if not rows or rows[0] < 1:
+            raise ValueError("the probe holds no row; record at least one")
+        expected = {"x": data, "z": latent, "mean": latent, "log_var": latent, "decoded": data}
+        for part, row in expected.items():
+            shape = getattr(self.probe, part).shape
+            if shape != (*rows, *row):
+                raise ValueError(f"probe.{part} has shape {list(shape)}, expected {[*rows, *row]}")
+        return self
+
+
 def legal_attachment(name: str) -> str:
     """Give the name back, or raise ValueError."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}\.npy", name):
@@ -216,9 +227,10 @@ NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS = "neighbour_latents.npy", "neighbour_rows.npy
 AttachmentName = Annotated[str, AfterValidator(legal_attachment)]
 
 
-class Manifest(Draft):
-    """A draft that became a version."""
+class Publication(Record):
+    """What publishing adds."""
 
+    name: str
     format: Literal["latentd-torchscript-1"] = FORMAT
     version: Annotated[int, Field(ge=1, le=MAX_VERSION)]
     created: AwareDatetime
@@ -231,6 +243,14 @@ class Manifest(Draft):
     def model(self) -> ModelId:
         """The name and version under which it is published."""
         return ModelId(self.name, self.version)
+
+
+class Summary(Publication, Facts):
+    """A manifest without its probe, whose arrays are most of its text."""
+
+
+class Manifest(Publication, Draft):
+    """A draft that became a version."""
 
     @property
     def exports(self) -> tuple[str, ...]:
@@ -253,23 +273,45 @@ class _Header(BaseModel):
 
 def read_manifest(store: Path, model: ModelId) -> Manifest:
     """Read a published version's manifest; ModelNotFound, or CheckpointRejected("manifest")."""
-    return read_manifest_file(published_folder(store, model) / MANIFEST_FILE, model)
+    return parse_manifest(manifest_text(published_folder(store, model), model), model)
 
 
-def read_manifest_file(file: Path, model: ModelId) -> Manifest:
-    """Read a manifest that must be the one of `model`; CheckpointRejected("manifest") otherwise."""
+def manifest_text(folder: VersionFolder, model: ModelId) -> bytes:
+    """The bytes of a version's manifest; CheckpointRejected("manifest") where it does not read."""
     try:
-        text = _bounded_text(file)
+        return folder.read(MANIFEST_FILE, MAX_BYTES)
+    except OSError as error:
+        detail = f"{MANIFEST_FILE} cannot be read: {error.strerror}"
+        raise CheckpointRejected("manifest", model, detail) from error
+    except Fault as fault:
+        raise CheckpointRejected("manifest", model, str(fault)) from fault
+
+
+def parse_manifest(text: bytes, model: ModelId) -> Manifest:
+    """Read a manifest that must be the one of `model`; CheckpointRejected("manifest") otherwise."""
+    return _parsed(Manifest, text, model)
+
+
+def parse_summary(text: bytes, model: ModelId) -> Summary:
+    """Read the same of a manifest's text whose probe was cut off; CheckpointRejected likewise."""
+    return _parsed(Summary, text, model)
+
+
+AnyManifest = TypeVar("AnyManifest", Summary, Manifest)
+
+
+def _parsed(kind: type[AnyManifest], text: bytes, model: ModelId) -> AnyManifest:
+    try:
         header = _Header.model_validate_json(text)
         if header.format != FORMAT:
             raise ValueError(
-                f"format {header.format!r} is unknown; this release reads {FORMAT!r}: publish the "
-                "model again with this release, or read it with the release that wrote it"
+                f"format {header.format[:80]!r} is unknown; this release reads {FORMAT!r}: publish "
+                "the model again with this release, or read it with the release that wrote it"
             )
-        manifest = Manifest.model_validate_json(text)
+        manifest = kind.model_validate_json(text)
     except ValidationError as error:
         raise CheckpointRejected("manifest", model, _in_one_line(error)) from error
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise CheckpointRejected("manifest", model, str(error)) from error
     if manifest.model != model:
         detail = f"it calls itself {manifest.model}; move it to the folder of that name and version"
@@ -277,16 +319,9 @@ def read_manifest_file(file: Path, model: ModelId) -> Manifest:
     return manifest
 
 
-def _bounded_text(file: Path) -> str:
-    size = file.stat().st_size
-    if size > MAX_BYTES:
-        raise ValueError(f"{MANIFEST_FILE} has {size} bytes, the limit is {MAX_BYTES}")
-    return file.read_text(encoding="utf-8")
-
-
 def _in_one_line(error: ValidationError) -> str:
     faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or MANIFEST_FILE}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
+        f"{'.'.join(str(part)[:80] for part in fault['loc']) or MANIFEST_FILE}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)[:5]
     ]
-    return "; ".join(faults[:5])
+    return " ".join("; ".join(faults).split())[:MAX_DETAIL]

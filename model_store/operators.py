@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from torch._C import Block, Graph, Node
 
 from model_store.errors import Fault
+from model_store.ownership import check_writes
 
 _SCRIPT = """
 prim::Constant prim::GetAttr prim::If prim::Loop prim::RaiseException prim::Uninitialized
@@ -19,7 +20,7 @@ prim::max prim::min prim::device prim::dtype prim::layout prim::rangelist aten::
 aten::FloatImplicit aten::Int aten::IntImplicit aten::ScalarImplicit aten::__and__
 aten::__contains__ aten::__derive_index aten::__getitem__ aten::__is__ aten::__isnot__
 aten::__not__ aten::__or__ aten::__range_length aten::append aten::extend aten::format aten::len
-aten::list aten::item aten::str aten::warn
+aten::list aten::item aten::str
 """
 _ARITHMETIC = """
 aten::abs aten::add aten::addcdiv aten::addcmul aten::bitwise_and aten::bitwise_not
@@ -87,6 +88,7 @@ _GONE_WHEN_FROZEN = frozenset(
         "aten::dropout",
         "aten::feature_alpha_dropout",
         "aten::feature_dropout",
+        "aten::warn",  # prints
         "prim::SetAttr",
     ]
 )
@@ -116,10 +118,10 @@ def check_operators(method: str, graph: Graph, extra: frozenset[str]) -> None:
 
 
 def check_pure(export: str, graph: Graph, extra: frozenset[str]) -> None:
-    """Fault where a frozen export is random, or keeps something from one call to the next.
+    """Fault where a frozen export is random, prints, or keeps something from call to call.
 
     Freezing turns each attribute that no method changes into a constant, so an attribute that is
-    still read or written is state.
+    still read or written is state. So is a constant or an input that is written to.
     """
     for node in _nodes(graph):
         kind = node.kind()
@@ -132,6 +134,7 @@ def check_pure(export: str, graph: Graph, extra: frozenset[str]) -> None:
             raise Fault(f"{export} still uses {kind} in evaluation mode; export without it")
         if kind in _SWITCHED_OFF:
             _check_switch(export, node, *_SWITCHED_OFF[kind])
+    check_writes(export, graph)
 
 
 def _check_switch(export: str, node: Node, switch: str, off: float) -> None:
@@ -151,5 +154,5 @@ def _nodes(block: Graph | Block) -> Iterator[Node]:
 
 
 def _out_of_place(kind: str) -> str:
-    """`aten::relu` for `aten::relu_`: writing to a temporary is pure, and state is found later."""
+    """`aten::relu` for `aten::relu_`: what it may write to is looked at once it is frozen."""
     return kind[:-1] if kind.endswith("_") and not kind.endswith("__") else kind

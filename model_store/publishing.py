@@ -1,25 +1,25 @@
 """Writing to the store: a version appears complete and verified, or not at all.
 
-A version is staged in a hidden folder of the store, made durable, verified by loading it as a
-reader would, and renamed into place; the rename is what decides between two publishers.
+A version is staged in a hidden folder of the store, made durable, verified as a reader would
+do it, and renamed into place; the rename is what decides between two publishers.
 """
 
 import errno
-import secrets
-import shutil
-import time
+import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 import torch
 
 from model_store.directions import Directions
-from model_store.durable import copy, sync_folder, write
+from model_store.durable import copy, make_folder, sync_folder, write
 from model_store.errors import IllegalName, StoreNotWritable, VersionTaken
-from model_store.loading import file_record, load_folder, sound_file
+from model_store.loading import read_verified, verify_staged
 from model_store.location import (
     MANIFEST_FILE,
     MAX_VERSION,
@@ -31,8 +31,10 @@ from model_store.location import (
     published_folder,
     version_folder,
 )
-from model_store.manifest import Draft, Manifest, legal_attachment, read_manifest
+from model_store.manifest import Draft, FileRecord, Manifest, legal_attachment, read_manifest
 from model_store.scores import Scores
+from model_store.staging import staging_folder
+from model_store.version_files import LINKED, VersionFolder
 
 _STORE_ERRORS = frozenset(
     (
@@ -47,8 +49,6 @@ _STORE_ERRORS = frozenset(
     )
 )
 NOTHING: Mapping[str, Path] = MappingProxyType({})
-_STAGING = ".staging-"
-_DEAD_AFTER_SECONDS = 24 * 3600.0  # no publisher takes a day; what it left behind is litter
 
 
 def publish(
@@ -66,14 +66,24 @@ def publish(
     nothing of it is left in the store.
     """
     legal_name(draft.name)
-    with file.open("rb") as source, _writing(store), _staging_folder(store) as staging:
+    with ExitStack() as opened:
+        contents = {
+            legal_attachment(name): opened.enter_context(attachment.open("rb"))
+            for name, attachment in attachments.items()
+        }
+        contents[MODULE_FILE] = opened.enter_context(file.open("rb"))
+        return _publish(draft, contents, store, version)
+
+
+def _publish(
+    draft: Draft, contents: Mapping[str, BinaryIO], store: Path, version: int | None = None
+) -> ModelId:
+    with _writing(store), staging_folder(store) as staging:
         model = _wanted(store, draft.name, version)
-        copy(source, staging / MODULE_FILE)
-        for name, attachment in attachments.items():
-            with attachment.open("rb") as content:
-                copy(content, staging / legal_attachment(name))
+        for name, content in contents.items():
+            copy(content, staging / name)
         _write_manifest(draft, model, staging)
-        load_folder(staging, model)
+        verify_staged(VersionFolder(staging, ()), model)
         while not _moved_into_place(staging, store, model):
             model = _wanted(store, draft.name, version)
             _write_manifest(draft, model, staging)
@@ -96,13 +106,19 @@ def publish_again(
     manifest = read_manifest(store, model)
     said = manifest.model_dump(include=set(Draft.model_fields))
     draft = Draft.model_validate(said | {"directions": directions, "scores": scores})
-    kept = {name: sound_file(store, manifest, name) for name in manifest.attachments}
-    return publish(draft, sound_file(store, manifest), store, attachments={**kept, **attachments})
+    kept = {*manifest.attachments} - {*attachments}
+    with ExitStack() as opened:
+        contents: dict[str, BinaryIO] = {
+            name: BytesIO(read_verified(store, manifest, name)) for name in (MODULE_FILE, *kept)
+        }
+        for name, attachment in attachments.items():
+            contents[legal_attachment(name)] = opened.enter_context(attachment.open("rb"))
+        return _publish(draft, contents, store)
 
 
 def remove(store: Path, model: ModelId) -> None:
     """Remove a version, whose number stays taken. Raises ModelNotFound, StoreNotWritable."""
-    folder = published_folder(store, model)
+    folder = published_folder(store, model).path
     with _writing(store):
         note = f"{model} was removed on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n"
         write(folder / TOMBSTONE_FILE, note)
@@ -148,24 +164,6 @@ def _writing(store: Path) -> Iterator[None]:
         ) from error
 
 
-@contextmanager
-def _staging_folder(store: Path) -> Iterator[Path]:
-    _clear_dead_staging(store)
-    staging = store / f"{_STAGING}{secrets.token_hex(8)}"
-    staging.mkdir()  # not mkdtemp: its 0700 would hide the published version from other users
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)  # gone already where it was renamed
-
-
-def _clear_dead_staging(store: Path) -> None:
-    for folder in store.glob(f"{_STAGING}*"):
-        with suppress(FileNotFoundError):  # its publisher may just have renamed it
-            if time.time() - folder.stat().st_mtime > _DEAD_AFTER_SECONDS:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
 def _write_manifest(draft: Draft, model: ModelId, staging: Path) -> None:
     """Write the manifest of the module that was copied into the staging folder."""
     attached = [file for file in staging.iterdir() if file.name not in (MODULE_FILE, MANIFEST_FILE)]
@@ -181,10 +179,19 @@ def _write_manifest(draft: Draft, model: ModelId, staging: Path) -> None:
     sync_folder(staging)
 
 
+def file_record(file: Path) -> FileRecord:
+    """Digest and size of a file, read in pieces."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return FileRecord(sha256=digest, size=stream.tell())
+
+
 def _moved_into_place(staging: Path, store: Path, model: ModelId) -> bool:
     """Rename the staged folder to its version; False where another publisher came first."""
     target = version_folder(store, model)
-    target.parent.mkdir(exist_ok=True)
+    if target.parent.is_symlink():
+        raise StoreNotWritable(f"{target.parent}: {LINKED.format(model.name)}")
+    make_folder(target.parent, exist_ok=True)
     try:
         staging.rename(target)
     except OSError as error:

@@ -6,8 +6,8 @@ the pickle is read with inert stand-ins for all that it names, so nothing of it 
 
 import io
 import pickle
-import zipfile
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from model_store.errors import Fault
@@ -45,10 +45,10 @@ def _forget(*_parts: object) -> None:
     """Stand for the functions that build typed lists."""
 
 
-def check_tensor_table(archive: zipfile.ZipFile, name: str, records: str) -> None:
-    """Fault where the pickle `name` cannot be read, or disagrees with the entries in `records`."""
+def check_tensor_table(records: Mapping[str, bytes | memoryview], name: str, folder: str) -> None:
+    """Fault where the pickle `name` cannot be read, or disagrees with the records in `folder`."""
     try:
-        _Reader(archive, name, records).load()
+        _Reader(records, name, folder).load()
     except Fault:
         raise
     # Any of these can come out of a pickle that torch did not write.
@@ -59,11 +59,11 @@ def check_tensor_table(archive: zipfile.ZipFile, name: str, records: str) -> Non
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, archive: zipfile.ZipFile, name: str, records: str) -> None:
-        super().__init__(io.BytesIO(archive.read(name)))
+    def __init__(self, records: Mapping[str, bytes | memoryview], name: str, folder: str) -> None:
+        super().__init__(io.BytesIO(records[name]))
         self._name = name
-        self._records = records
-        self._sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+        self._folder = folder
+        self._sizes = {record: len(content) for record, content in records.items()}
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as the base class has it
         """Give an inert stand-in for what a TorchScript pickle may name, and refuse the rest."""
@@ -88,10 +88,10 @@ class _Reader(pickle.Unpickler):
                 wanted = elements * _ITEM_BYTES[kind]
             case _:
                 raise Fault(f"{self._name} holds a storage of an unknown form")
-        found = self._sizes.get(f"{self._records}/{key}")
+        found = self._sizes.get(f"{self._folder}/{key}")
         if found is None or found < wanted:
             raise Fault(
-                f"the record {self._records}/{key} has {found or 0} bytes where its tensor needs "
+                f"the record {self._folder}/{key} has {found or 0} bytes where its tensor needs "
                 f"{wanted}"
             )
         return _Storage(elements)

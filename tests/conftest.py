@@ -1,5 +1,6 @@
 """What all tests share: one thread for torch, and the real MNIST where it is there."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,11 @@ def mnist_folder() -> Path:
     if not MNIST.is_dir():
         pytest.skip("needs MNIST's IDX files in ../shared/data/mnist beside the checkout")
     return MNIST
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _receipts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Receipts of what was verified are kept apart from the user's, for all processes of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENTD_RECEIPTS", str(tmp_path_factory.mktemp("cache") / "receipts"))
+        yield

@@ -16,7 +16,8 @@ READY = re.compile(r"ready: (http://\S+)")
 def environment(store: Path | None = None, **settings: object) -> dict[str, str]:
     """This process's environment with `settings` as LATENTD_* and without any others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LATENTD_")}
-    given = {"port": 0, "torch_threads": 1} | settings
+    receipts = os.environ.get("LATENTD_RECEIPTS", "none")
+    given = {"port": 0, "torch_threads": 1, "receipts": receipts} | settings
     if store is not None:
         given["store"] = store
     return kept | {f"LATENTD_{name.upper()}": str(value) for name, value in given.items()}

@@ -1,7 +1,7 @@
 """`/models`: what is published in the store, and which of it is loaded."""
 
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from app.service import LatentService
 from app.worker_threads import offload
-from model_store import Manifest, StoreError, published, read_manifest
+from model_store import Manifest, Summaries, Summary
 
 router = APIRouter(tags=["models"])
 
@@ -21,7 +21,7 @@ async def list_models(request: Request) -> dict[str, Any]:
     """Every published version, without its long numbers; `loaded` ones answer requests."""
     state = request.app.state
     service: LatentService = state.service
-    cards = await offload(partial(_cards, state.store, service))
+    cards = await offload(partial(_cards, state.summaries, service, state.not_served))
     return {"default": str(service.find().model), "models": cards}
 
 
@@ -48,20 +48,29 @@ async def show_model(request: Request) -> Card:
     return _card(loaded.manifest, loaded=True) | {"running": running}
 
 
-def _cards(store: Path, service: LatentService) -> list[Card]:
-    """A card for each published version; one that cannot be read says so and hides no other."""
-    cards = {str(model.model): _card(model.manifest, loaded=True) for model in service.models}
-    for model in published(store):
-        if str(model) in cards:
-            continue
-        try:
-            cards[str(model)] = _card(read_manifest(store, model), loaded=False)
-        except StoreError as error:
-            cards[str(model)] = {"id": str(model), "loaded": False, "error": str(error)}
+def _cards(
+    summaries: Summaries, service: LatentService, not_served: Mapping[str, str]
+) -> list[Card]:
+    """A card for each published version; one that cannot be read says so and hides no other.
+
+    So does one that was to be served and was not, by the text in `not_served`.
+    """
+    loaded = {str(model.model): model.manifest for model in service.models}
+    cards = {name: _card(manifest, loaded=True) for name, manifest in loaded.items()}
+    for name, said in summaries.read().items():
+        if name not in cards:
+            cards[name] = _other_card(name, said, not_served.get(name))
     return [cards[name] for name in sorted(cards)]
 
 
-def _card(manifest: Manifest, *, loaded: bool) -> Card:
+def _other_card(name: str, said: Summary | str, refused: str | None) -> Card:
+    if isinstance(said, str):
+        return {"id": name, "loaded": False, "error": said}
+    error: Card = {} if refused is None else {"error": refused}
+    return _card(said, loaded=False) | error
+
+
+def _card(manifest: Manifest | Summary, *, loaded: bool) -> Card:
     facts = manifest.model_dump(mode="json", exclude={"probe", "directions", "scores"})
     directions: list[JsonValue] = [*manifest.directions]
     return {"id": str(manifest.model), "loaded": loaded, **facts, "directions": directions}

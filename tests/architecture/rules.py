@@ -230,6 +230,7 @@ SINGLE_OWNERS = {
         "app.running_clock",
         "app.server",
         "app.worker",
+        "model_store.verification",
     },
     "asyncio.to_thread": {"app.engine.batcher"},
     "concurrent.futures": {

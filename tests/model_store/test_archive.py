@@ -62,11 +62,11 @@ ENTRIES: dict[str, tuple[Callable[[Entries], Entries], str]] = {
     "no version": (without("/version"), "version is missing"),
     "code that runs at loading": (with_a_method("__setstate__"), "__setstate__"),
     "code that runs at saving": (with_a_method("__getstate__"), "__getstate__"),
-    "a path out of the archive": (added("Tiny/../../escape", b""), "points outside"),
-    "an absolute path": (added("/etc/escape", b""), "points outside"),
-    "a bomb": (added("Tiny/extra/bomb", bytes(65 << 20)), "unpack to"),
-    "a record shorter than its tensor": (shortened, "data/0 has 8 bytes .* needs 64"),
-    "a missing record": (without("/data/0"), "data/0 has 0 bytes"),
+    "a path out of the archive": (added("Tiny/../../escape", b""), "none that torch.jit.save"),
+    "an absolute path": (added("/etc/escape", b""), "none that torch.jit.save"),
+    "a bomb": (added("Tiny/data/999", bytes(65 << 20)), "unpack to"),
+    "a record shorter than its tensor": (shortened, "record data/0 has 8 bytes .* needs 64"),
+    "a missing record": (without("/data/0"), "record data/0 has 0 bytes"),
     # The first tensor is [4, 4]: K is a pickled byte, t closes the tuple of sizes.
     "a tensor larger than its storage": (
         replaced("/data.pkl", b"(K\x04K\x04t", b"(K\x04K\x7ft"),
@@ -79,6 +79,14 @@ ENTRIES: dict[str, tuple[Callable[[Entries], Entries], str]] = {
     "a function of Python": (
         replaced("/data.pkl", b"ccollections\nOrderedDict", b"cos\nsystem"),
         "names os.system",
+    ),
+    "a tensor rebuilt by a function that torch trusts too far": (
+        replaced("/data.pkl", b"ctorch._utils\n_rebuild_tensor_v2", b"ctorch._tensor\n_rebuild_x"),
+        "names torch._tensor",
+    ),
+    "a memo of four thousand million places": (
+        replaced("/data.pkl", b"q\x00", b"r\xff\xff\xff\xff"),
+        "no pickle that torch.jit wrote",
     ),
     "a pickle that ends early": (
         lambda entries: entries | {"Tiny/data.pkl": entries["Tiny/data.pkl"][:100]},

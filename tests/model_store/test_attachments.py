@@ -11,8 +11,8 @@ from model_store import (
     load,
     publish_again,
     read_manifest,
+    read_verified,
     remove,
-    sound_file,
 )
 from model_store.__main__ import main
 from tests.model_store.tiny import publish_tiny
@@ -32,7 +32,7 @@ def test_they_are_published_with_their_digests(store: Path, files: dict[str, Pat
     manifest = load(store, model).manifest
     assert list(manifest.attachments) == NAMES
     for name, file in files.items():
-        assert sound_file(store, manifest, name).read_bytes() == file.read_bytes()
+        assert read_verified(store, manifest, name) == file.read_bytes()
     assert not read_manifest(store, ModelId("tiny", 1)).attachments
     assert "attachments" not in (store / "tiny/1/manifest.json").read_text()
 
@@ -45,7 +45,7 @@ def test_they_stay_where_the_next_version_says_nothing_of_them(
     other = {"rows.npy": tmp_path / "other.npy"}
     manifest = read_manifest(store, publish_again(store, first, {}, None, other))
     assert list(manifest.attachments) == NAMES
-    kept, changed = (sound_file(store, manifest, name).read_bytes() for name in NAMES)
+    kept, changed = (read_verified(store, manifest, name) for name in NAMES)
     assert kept == files["latents.npy"].read_bytes()
     assert changed == other["rows.npy"].read_bytes()
 
@@ -60,12 +60,12 @@ def test_a_damaged_one_is_refused_and_the_model_still_loads(
     file.write_bytes(content)
     manifest = load(store, model).manifest
     with pytest.raises(CheckpointRejected, match=r"digest check: rows\.npy has SHA-256"):
-        sound_file(store, manifest, "rows.npy")
+        read_verified(store, manifest, "rows.npy")
     assert main(["--store", str(store), "verify", "tiny@2"]) == 1
     assert "rows.npy" in capsys.readouterr().err
     file.unlink()
     with pytest.raises(CheckpointRejected, match=r"rows\.npy is missing"):
-        sound_file(store, manifest, "rows.npy")
+        read_verified(store, manifest, "rows.npy")
 
 
 @pytest.mark.parametrize("name", ["../up.npy", "model.ts", "a/b.npy", "Rows.npy", "rows.txt"])

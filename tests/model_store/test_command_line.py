@@ -35,7 +35,7 @@ def test_a_damaged_model_is_named_by_a_process_in_one_line(store: Path) -> None:
     assert answer.returncode == 1
     assert answer.stderr.startswith("error: tiny@1 is rejected by the digest check:")
     assert answer.stderr.count("\n") == 1
-    assert answer.stdout.startswith("tiny@2 passes: manifest, digest, archive")
+    assert answer.stdout.startswith("tiny@2 passes: manifest, digest, limits, archive")
 
 
 def test_a_sound_store_is_verified(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
 import os
 import resource
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +21,6 @@ from model_store import (
 )
 from tests.factories import KINDS, eager, publish_kind
 from tests.model_store.tiny import Tiny, publish_tiny, scripted, tiny_draft, tiny_probe
-
-HOUR = 3600.0
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_in_the_store(store: Path) -> None:
@@ -112,16 +109,6 @@ def test_a_failed_publish_leaves_the_versions_that_were_there(store: Path) -> No
     assert [entry.name for entry in store.iterdir()] == ["tiny"]
 
 
-def test_a_published_version_is_readable_by_other_users_as_the_umask_allows(store: Path) -> None:
-    publish_tiny(store)
-    umask = os.umask(0)
-    os.umask(umask)
-    for path in (store / "tiny", store / "tiny" / "1"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o777 & ~umask
-    for path in (store / "tiny" / "1").iterdir():
-        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
-
-
 def test_a_missing_store_is_named_with_the_remedy(tmp_path: Path) -> None:
     store = tmp_path / "nowhere"
     with pytest.raises(StoreNotWritable, match=f"mkdir -p {store}"):
@@ -167,19 +154,6 @@ def test_a_read_only_store_is_named_with_the_remedy(read_only_store: Path) -> No
 
 def test_a_read_only_store_can_be_read(read_only_store: Path) -> None:
     assert load(read_only_store, find(read_only_store, "tiny")).manifest.name == "tiny"
-
-
-@pytest.mark.parametrize(("age", "stays"), [(0 * HOUR, 1), (1 * HOUR, 1), (48 * HOUR, 0)])
-def test_a_publisher_clears_only_staging_that_is_long_dead(
-    store: Path, age: float, stays: int
-) -> None:
-    leftover = store / ".staging-0123456789abcdef"
-    leftover.mkdir()
-    (leftover / "model.ts").write_bytes(b"half of a mod")
-    then = leftover.stat().st_mtime - age
-    os.utime(leftover, (then, then))
-    publish_tiny(store)
-    assert len(list(store.glob(leftover.name))) == stays
 
 
 def test_a_missing_file_is_reported_as_itself(store: Path) -> None:

@@ -18,7 +18,7 @@ from model_store import (
     publish,
     published,
 )
-from model_store.loading import file_record
+from model_store.publishing import file_record
 from tests.factories import NO_TRAINING
 
 

@@ -1,12 +1,13 @@
 """`python -m training neighbours` on models that are published already."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from model_store import ModelId, load, read_manifest, sound_file
+from model_store import ModelId, load, read_manifest, read_verified
 from tests.factories import eager, publish_kind
 from training.__main__ import main
 
@@ -27,7 +28,7 @@ def test_rows_and_their_latents_lie_beside_the_next_version(
     )
     manifest = load(store, ModelId("colour", 2)).manifest
     latents, rows = (
-        np.load(sound_file(store, manifest, f"neighbour_{name}.npy"))
+        np.load(BytesIO(read_verified(store, manifest, f"neighbour_{name}.npy")))
         for name in ("latents", "rows")
     )
     known = {row.tobytes() for row in levels}
@@ -38,4 +39,4 @@ def test_rows_and_their_latents_lie_beside_the_next_version(
     assert np.allclose(latents, mean.numpy(), atol=1e-5)
     assert main(["neighbours", "colour", *given, "--rows", "10"]) == 0
     fewer = read_manifest(store, ModelId("colour", 3))
-    assert len(np.load(sound_file(store, fewer, "neighbour_rows.npy"))) == 10
+    assert len(np.load(BytesIO(read_verified(store, fewer, "neighbour_rows.npy")))) == 10
