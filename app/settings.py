@@ -87,8 +87,7 @@ class Settings(BaseSettings):
         "the event loop's own thread",
     )
     max_queue_rows: Count = Field(
-        16384,
-        description="rows that may wait for the device before requests get 503",
+        16384, description="rows that may wait for the device before requests get 503"
     )
     max_queue_bytes: Bytes = Field(
         1_073_741_824,
@@ -96,12 +95,10 @@ class Settings(BaseSettings):
         "pixels, likewise; one of them seven eighths of it",
     )
     request_timeout_s: Seconds = Field(
-        30.0,
-        description="seconds until a request's answer is made before it gets 504",
+        30.0, description="seconds until a request's answer is made before it gets 504"
     )
     device_timeout_s: Seconds = Field(
-        60.0,
-        description="seconds a batch may take before the device counts as lost",
+        60.0, description="seconds a batch may take before the device counts as lost"
     )
     max_rows: Count = Field(4096, description="most rows (images, latents) in one request")
     max_streamed_rows: Count = Field(
@@ -113,8 +110,7 @@ class Settings(BaseSettings):
     )
     max_draws: Count = Field(16384, description="most posterior draws of one score: rows times k")
     max_json_values: Count = Field(
-        1_048_576,
-        description="most values (numbers, texts, lists, objects) of a JSON body",
+        1_048_576, description="most values (numbers, texts, lists, objects) of a JSON body"
     )
     max_pixels: Count = Field(
         16_777_216,
@@ -180,8 +176,7 @@ class Settings(BaseSettings):
         description="seconds to answer on after SIGTERM has ended readiness",
     )
     header_timeout_s: Seconds = Field(
-        10.0,
-        description="seconds within which a request's head must have arrived",
+        10.0, description="seconds within which a request's head must have arrived"
     )
     max_header_bytes: int = Field(
         65_536,
@@ -190,20 +185,16 @@ class Settings(BaseSettings):
         description="largest head (request line and headers) of a request",
     )
     keep_alive_s: Seconds = Field(
-        5.0,
-        description="seconds that a connection stays open between two requests",
+        5.0, description="seconds that a connection stays open between two requests"
     )
     body_timeout_s: Seconds = Field(
-        300.0,
-        description="seconds within which a request's body must have arrived",
+        300.0, description="seconds within which a request's body must have arrived"
     )
     stall_timeout_s: Seconds = Field(
-        15.0,
-        description="seconds over which the least rate is measured",
+        15.0, description="seconds over which the least rate is measured"
     )
     least_bytes_per_s: Bytes = Field(
-        512,
-        description="bytes a second that a body is sent, and an answer read, with at least",
+        512, description="bytes a second that a body is sent, and an answer read, with at least"
     )
     max_bytes_in_flight: Bytes = Field(
         268_435_456,
@@ -211,8 +202,7 @@ class Settings(BaseSettings):
         "which requests get 503",
     )
     max_connections: Count = Field(
-        1000,
-        description="connections that are open at once; beyond, they get 503",
+        1000, description="connections that are open at once; beyond, they get 503"
     )
     max_connections_per_address: Count = Field(
         900, description="the same of one address that is no trusted proxy"

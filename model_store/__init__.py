@@ -1,6 +1,7 @@
 """The store of published models: what a checkpoint is, how it is written, how it is read."""
 
 from model_store.contract import Checkpoint
+from model_store.data_spec import MAX_ROW, NUM_LEVELS, DataSpec
 from model_store.directions import (
     MAX_DIRECTION_NAME,
     MAX_DIRECTIONS,
@@ -20,12 +21,9 @@ from model_store.errors import (
 from model_store.loading import load, read_verified
 from model_store.location import Listing, ModelId, find, legal_name, list_store, published
 from model_store.manifest import (
-    MAX_ROW,
     NEIGHBOUR_LATENTS,
     NEIGHBOUR_ROWS,
-    NUM_LEVELS,
     Capability,
-    DataSpec,
     Draft,
     Figure,
     FileRecord,

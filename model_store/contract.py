@@ -10,8 +10,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from model_store.data_spec import NUM_LEVELS
 from model_store.errors import Fault
-from model_store.manifest import NUM_LEVELS, Manifest
+from model_store.manifest import Manifest
 
 Part = Literal["data", "latent", "number", "levels"]  # what one row holds
 

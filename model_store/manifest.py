@@ -4,7 +4,6 @@ Knows shapes and numbers, not what the scripted module does with them.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from model_store.data_spec import NUM_LEVELS, DataSpec, Shape, check_row_size
 from model_store.directions import Directions
 from model_store.errors import CheckpointRejected, Fault
 from model_store.location import MANIFEST_FILE, MAX_VERSION, ModelId, published_folder
@@ -30,14 +30,12 @@ from model_store.scores import Scores
 from model_store.version_files import VersionFolder
 
 FORMAT: Final = "latentd-torchscript-1"
-MAX_ROW = 1 << 24  # numbers in one row: an image of 3 x 2048 x 2048 fits
 MAX_DETAIL = 1000  # characters of what is said about a manifest, which may quote it
 MAX_BYTES = 64 << 20  # a probe of a few large images fits; an endless file does not
 
 _LONG = ("scores", "directions", "probe")
 
 Capability = Literal["log_likelihood", "prior", "prior_log_density", "level_probabilities"]
-NUM_LEVELS = 256  # of an 8-bit pixel
 Support = Literal["binary", "levels", "unit", "real"]
 # What the likelihoods give probability to that were published before a manifest said it.
 _SUPPORTS: Final[Mapping[str, Support]] = {
@@ -50,64 +48,7 @@ _SUPPORTS: Final[Mapping[str, Support]] = {
     "gaussian_per_dimension": "real",
     "logistic_mixture": "levels",
 }
-
-
-def _bounded(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if math.prod(shape) > MAX_ROW:
-        raise ValueError(f"a row of shape {list(shape)} exceeds {MAX_ROW} numbers")
-    return shape
-
-
-Size = Annotated[int, Field(ge=1)]
-Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8), AfterValidator(_bounded)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class DataSpec(Record):
-    """One datum: an image `[C, H, W]` in [0, 1], or a vector `[D]` of any real numbers."""
-
-    kind: Literal["image", "vectors"]
-    shape: Shape
-    value_range: tuple[float, float] | None
-    columns: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
-    """The names of a vector's numbers, where they have names."""
-    ground: Literal["black", "white"] | None = None
-    """What transparent images were laid on in training; absent: their alpha is dropped."""
-
-    @model_validator(mode="after")
-    def _kind_shape_and_range_agree(self) -> Self:
-        dimensions, value_range = (3, (0.0, 1.0)) if self.kind == "image" else (1, None)
-        if len(self.shape) != dimensions:
-            raise ValueError(f"{self.kind} has {dimensions} dimension(s), not {list(self.shape)}")
-        if self.value_range != value_range:
-            raise ValueError(f"{self.kind} has value_range {value_range}, not {self.value_range}")
-        return self
-
-    @model_validator(mode="after")
-    def _columns_name_the_numbers(self) -> Self:
-        if self.columns is None:
-            return self
-        if self.kind != "vectors" or len(self.columns) != self.shape[0]:
-            raise ValueError(f"{len(self.columns)} columns name {self.kind} of {list(self.shape)}")
-        if len(set(self.columns)) != len(self.columns):
-            raise ValueError("columns repeat a name")
-        return self
-
-    @model_validator(mode="after")
-    def _ground_is_of_images_without_alpha(self) -> Self:
-        if self.ground is not None and (self.kind != "image" or self.shape[0] not in {1, 3}):
-            raise ValueError(f"{self.kind} of {list(self.shape)} lie on no ground")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_absent_facts(self, written: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """A release that knows none of them reads the manifests of rows that have none."""
-        fields: dict[str, object] = written(self)
-        return {
-            name: value
-            for name, value in fields.items()
-            if value is not None or name not in {"columns", "ground"}
-        }
 
 
 class Figure(Record):
@@ -172,7 +113,7 @@ class Facts(Record):
         if len(set(self.capabilities)) != len(self.capabilities):
             raise ValueError(f"capabilities {list(self.capabilities)} repeat a name")
         if "level_probabilities" in self.capabilities:
-            _bounded((*self.data.shape, NUM_LEVELS))
+            check_row_size((*self.data.shape, NUM_LEVELS))
         return self
 
     @model_validator(mode="after")
