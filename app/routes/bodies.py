@@ -32,7 +32,8 @@ MAX_FIELDS = 16
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+FILES_OF_A_FORM = {"type": "object", "properties": {"images": FILES}, "required": ["images"]}
 
 
 def documented(question: type[BaseModel], *, files: bool) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def documented(question: type[BaseModel], *, files: bool) -> dict[str, Any]:
     schema.pop("$defs", None)
     content: dict[str, Any] = {JSON: {"schema": schema}, NPY[0]: BINARY}
     if files:
-        form = {"schema": {"type": "object", "properties": {"images": FILES}}}
+        form = {"schema": FILES_OF_A_FORM}
         content |= dict.fromkeys(IMAGES, BINARY) | {"multipart/form-data": form}
     return {"requestBody": {"required": True, "content": content}}
 
