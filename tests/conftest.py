@@ -17,6 +17,7 @@ configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "latentd-hyp
 settings.register_profile(
     "suite", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=False
 )
+settings.register_profile("search", deadline=None, max_examples=20_000, database=None)
 settings.load_profile("suite")
 
 
