@@ -10,7 +10,6 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from http.client import HTTPConnection
-from pathlib import Path
 
 from benchmarks.trials.goals import Goal, at_most, fact, none_of
 from benchmarks.trials.memory import MEGA, Reading, reading
@@ -42,8 +41,9 @@ def _run(given: Namespace, say: Say) -> list[Goal]:
     wrong: list[str] = []
     rounds: Counter[str] = Counter()
     with serving(store, given.home / "logs", **settings) as service:
-        service.settled(lambda now: now.total("latentd_ready") == given.workers)
         patient = Patient(service, store, QUESTION, _first_answer(service), given.seconds)
+        while patient.listening() < given.workers:
+            time.sleep(0.1)
         before = reading(service)
         after = before
         end = time.monotonic() + 60 * given.minutes
@@ -86,24 +86,21 @@ def _not_well(patient: Patient, before: Reading, seconds: float) -> list[str]:
 
 def _differences(patient: Patient, before: Reading) -> str:
     now = reading(patient.service)
-    if now.processes != before.processes:
-        return f"{now.processes} processes, not {before.processes}"
-    if wrong := patient.asked():
-        return wrong
-    metrics = patient.service.metrics()
-    if waiting := metrics.total("latentd_queued_rows"):
-        return f"{waiting:.0f} rows wait"
-    if (ready := int(metrics.total("latentd_ready"))) != before.processes - 1:
-        return f"{ready} workers are ready, of {before.processes - 1}"
-    if now.descriptors > before.descriptors + MORE_DESCRIPTORS:
-        return f"{now.descriptors} descriptors, not {before.descriptors}"
-    if not _is_there(patient.store):
-        return "the store is not back"
-    return ""
-
-
-def _is_there(store: Path) -> bool:
-    return any(store.iterdir())
+    workers = before.processes - 1
+    checks = {
+        f"{now.processes} processes, not {before.processes}": now.processes != before.processes,
+        f"{now.descriptors} descriptors, not {before.descriptors}": (
+            now.descriptors > before.descriptors + MORE_DESCRIPTORS
+        ),
+        f"not {workers} workers listen": patient.listening() != workers,
+        "the store is not back": not any(patient.store.iterdir()),
+    }
+    if wrong := [what for what, so in checks.items() if so]:
+        return ", ".join(wrong)
+    if wrong_answer := patient.asked():
+        return wrong_answer
+    waiting = patient.service.metrics().total("latentd_queued_rows")
+    return f"{waiting:.0f} rows wait" if waiting else ""
 
 
 TRIAL = Trial("faults of processes, machine and clients, each of which passes", _add_options, _run)

@@ -24,6 +24,7 @@ SEVERAL = 40  # clients at a time
 TRIES = 5
 FEW_DESCRIPTORS = 6  # above those that are open
 LITTLE_MEMORY = 32 << 20  # bytes above what is mapped
+LISTENING = "0A"  # of a socket's state in /proc/net/tcp
 PAGE = os.sysconf("SC_PAGE_SIZE")
 # A large answer, a body, and a path each for those that ask for little.
 STREAMED = b"GET /sample?n=200000&seed=1&format=npy HTTP/1.1\r\nHost: trial\r\n\r\n"
@@ -46,6 +47,12 @@ class Patient(NamedTuple):
     def workers(self) -> set[int]:
         tree = self.service.server.tree
         return tree.alive() - {tree.root}
+
+    def listening(self) -> int:
+        """How many workers take connections; each has a socket of its own for that."""
+        place = f":{self.service.address[1]:04X}"
+        lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return sum(line[1].endswith(place) and line[3] == LISTENING for line in lines)
 
     def asked(self, timeout: float = 5.0) -> str:
         """What is wrong with the answer; a connection that is lost is made again."""

@@ -39,7 +39,7 @@ SMALL = {
 
 
 # Seconds of load each, which say little in so few of them.
-TIMED = ("overload", "fairness", "half", "soak", "device")
+TIMED = ("overload", "fairness", "half", "soak", "faults", "device")
 
 
 @pytest.fixture(scope="module")
