@@ -7,6 +7,7 @@ import base64
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import schemathesis
@@ -49,7 +50,9 @@ schemathesis.openapi.media_type(
 
 @schemathesis.check
 def what_the_schema_says_is_taken(
-    _context: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
+    _context: schemathesis.CheckContext,
+    response: schemathesis.Response,
+    case: schemathesis.Case[Any],
 ) -> None:
     """Valid data may break a rule across fields, or a limit, but no rule of a single field."""
     valid = case.meta is not None and case.meta.generation.mode.is_positive

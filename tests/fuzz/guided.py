@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found,unused-ignore] # an extra, and without types
+import atheris  # type: ignore[import-untyped,import-not-found,unused-ignore] # an extra
 
 with atheris.instrument_imports(include=["app", "model_store"]):
     from tests.fuzz.readers import READERS, attempt

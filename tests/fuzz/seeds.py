@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from app.compressed_file import Compressed, Head
@@ -62,7 +63,12 @@ def _saved(image: Image.Image, form: str, **options: Any) -> bytes:  # noqa: ANN
 def arrays() -> tuple[bytes, ...]:
     """`.npy` files of images, in every kind of number and order."""
     plain = np.arange(2 * SIDE * SIDE, dtype=np.uint8).reshape(2, *SHAPE)
-    kinds = [plain, plain / 255, (plain / 255).astype(np.float32), plain.astype(">i4")]
+    kinds: list[NDArray[Any]] = [
+        plain,
+        plain / 255,
+        (plain / 255).astype(np.float32),
+        plain.astype(">i4"),
+    ]
     kinds += [np.asfortranarray(plain), plain.astype(np.float16), plain[:0], plain > 3]
     files = []
     for kind in kinds:

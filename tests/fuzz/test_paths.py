@@ -60,7 +60,8 @@ def test_slerp_goes_evenly_from_one_norm_to_the_other(ends: Floats, part: float)
 def test_a_larger_way_is_the_same_way(ends: Floats, method: str, part: float, scale: float) -> None:
     where = np.array([part])
     small = paths.between(ends[:1], ends[1:], where, method)
-    large = paths.between(*(np.float32(scale) * end[None] for end in ends), where, method)
+    large_ends = np.float32(scale) * ends
+    large = paths.between(large_ends[:1], large_ends[1:], where, method)
     assert np.allclose(
         large, np.float32(scale) * small, atol=1e-4 * max(1, float(abs(large).max()))
     )

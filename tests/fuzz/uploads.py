@@ -55,7 +55,7 @@ def send(client: httpx.Client, count: int, seed: int, seconds: float = float("in
     """
     dice, end = random.Random(seed), time.monotonic() + seconds
     kinds, before = uploads(client), client.get(QUESTION).content
-    statuses = []
+    statuses: list[int] = []
     while len(statuses) < count and time.monotonic() < end:
         kind = dice.choice(kinds)
         body = mutated(dice.choice(kind.bodies), kind.bodies, dice)
