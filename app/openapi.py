@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.error_responses import INVALID, PROBLEMS
 from app.error_responses import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from app.formats import FORMATS, png
 from app.latent_math import row_noise
@@ -37,6 +38,9 @@ PROBLEM = {
     "required": ["type", "title", "status", "detail", "request_id"],
 }
 
+# What any endpoint may answer instead; 499 nobody reads, 405 is of paths and methods.
+REFUSALS = sorted({problem.status for problem in (INVALID, *PROBLEMS.values())} - {499} | {405})
+HEALTH = "/health/"
 
 IN_ROWS = {
     *("sample", "interpolate", "reconstruct", "traverse", "arithmetic", "map", "restore"),
@@ -61,12 +65,13 @@ def install(app: FastAPI) -> None:
 
 
 def _add_examples(schema: dict[str, Any], service: LatentService) -> None:
-    bodies = _body_examples(service)
+    bodies, names = _body_examples(service), _model_names(service)
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if parameter["in"] == "path":
                     parameter["example"] = str(service.find().model)
+                    parameter["schema"]["enum"] = names
                 elif examples := parameter["schema"].pop("examples", None):
                     parameter["example"] = examples[0]
             content = operation.get("requestBody", {}).get("content", {})
@@ -81,17 +86,28 @@ def _add_answers(schema: dict[str, Any]) -> None:
         components.pop(name, None)
     components["Problem"] = PROBLEM
     reference = {"$ref": "#/components/schemas/Problem"}
-    failure = {
-        "description": "What was wrong, the limit and the remedy (RFC 9457)",
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": reference}},
+    schema["components"]["responses"] = {
+        "Problem": {
+            "description": "What was wrong, the limit and the remedy (RFC 9457)",
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": reference}},
+        }
     }
+    failure = {"$ref": "#/components/responses/Problem"}
     forms: dict[str, Any] = {form.media_type: {} for form in FORMATS.values()}
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            operation["responses"]["default"] = failure
+            # Probes are answered by the server itself, and say all that they say in `status`.
+            refusals = [405] if path.startswith(HEALTH) else REFUSALS
+            operation["responses"] |= {str(status): failure for status in refusals}
             if path.rpartition("/")[2] in IN_ROWS:
                 operation["responses"]["200"]["content"] = forms
+
+
+def _model_names(service: LatentService) -> list[str]:
+    """What `{model}` may be here: every loaded model with and without its version."""
+    ids = [model.model for model in service.models]
+    return sorted({str(model) for model in ids} | {model.name for model in ids})
 
 
 def _body_examples(service: LatentService) -> dict[str, Any]:

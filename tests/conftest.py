@@ -1,12 +1,25 @@
-"""What all tests share: one thread for torch, and the real MNIST where it is there."""
+"""What all tests share: one thread for torch, inputs that are drawn alike in every run, and the
+real MNIST where it is there.
+"""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import configuration, settings
 
 MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist"
+
+# The same inputs in every run, and nothing of it left in the checkout; `python -m tests.fuzz` draws
+# others.
+configuration.set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "latentd-hypothesis")
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, max_examples=60, database=None, print_blob=False
+)
+settings.register_profile("search", deadline=None, max_examples=20_000, database=None)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

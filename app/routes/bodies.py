@@ -30,7 +30,8 @@ LIST_EFFORT = 4
 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
-FILES = {"type": "array", "items": {"type": "string", "format": "binary"}}
+FILES = {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+FILES_OF_A_FORM = {"type": "object", "properties": {"images": FILES}, "required": ["images"]}
 
 
 def documented(question: type[BaseModel], *, files: bool) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def documented(question: type[BaseModel], *, files: bool) -> dict[str, Any]:
     schema.pop("$defs", None)
     content: dict[str, Any] = {JSON: {"schema": schema}, NPY[0]: BINARY}
     if files:
-        form = {"schema": {"type": "object", "properties": {"images": FILES}}}
+        form = {"schema": FILES_OF_A_FORM}
         content |= dict.fromkeys(IMAGES, BINARY) | {"multipart/form-data": form}
     return {"requestBody": {"required": True, "content": content}}
 

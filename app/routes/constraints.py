@@ -1,11 +1,27 @@
 """What pydantic cannot say of a value by itself: a name in a registry, a list not too long."""
 
 from collections.abc import Collection
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, FailFast, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 
 from app.service import Limits
+
+
+def _no_truth_value(value: object) -> object:
+    """Refuse true and false, which pydantic would take for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("true and false are no numbers")
+    return value
+
+
+# Behind the bounds of a type that may be null: pydantic documents no bounds that stand behind it.
+NUMBER = BeforeValidator(_no_truth_value)
+Whole = Annotated[int, NUMBER]
+Real = Annotated[float, NUMBER]
+# `byte` is OpenAPI's word for base64.
+ImageText = Annotated[str, Field(json_schema_extra={"format": "byte"})]
 
 
 def one_of(what: str, names: Collection[str]) -> tuple[AfterValidator, FieldInfo]:

@@ -12,7 +12,15 @@ async def live() -> Response:
     return JSONResponse({"status": "live"})
 
 
-@router.get("/ready", summary="Does it take requests?", response_class=JSONResponse)
+NOT_READY = {503: {"description": "Not before every model is warm, nor while shutting down"}}
+
+
+@router.get(
+    "/ready",
+    summary="Does it take requests?",
+    response_class=JSONResponse,
+    responses=NOT_READY,  # type: ignore[arg-type] # FastAPI's int | str, which is invariant
+)
 async def ready(request: Request) -> Response:
     """200 once every model is loaded and warm, 503 before and while shutting down."""
     state = request.app.state

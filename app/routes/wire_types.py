@@ -13,7 +13,7 @@ from app.formats import FORMATS
 from app.layout import STILL
 from app.operations.interpolate import Spacing
 from app.paths import EASINGS, METHODS
-from app.routes.constraints import at_most, one_of
+from app.routes.constraints import NUMBER, ImageText, Real, Whole, at_most, one_of
 
 # JSON's numbers are exact up to here in every client, and a signed 64-bit column holds it.
 MAX_SEED = 2**53 - 1
@@ -24,7 +24,9 @@ MAX_FPS = 50
 MAX_REPEATS = 2**16 - 1
 
 Seed = Annotated[
-    int, Field(ge=0, le=MAX_SEED, description="any number; the same one, the same answer")
+    int,
+    Field(ge=0, le=MAX_SEED, description="any number; the same one, the same answer"),
+    NUMBER,
 ]
 # Which of them a model can answer in is not known here: `choose_format` refuses the others.
 FormatName = Annotated[
@@ -36,7 +38,9 @@ FormatName = Annotated[
 ]
 MethodName = Annotated[str, *one_of("methods", METHODS)]
 EasingName = Annotated[str, *one_of("easings", EASINGS)]
-Dimension = Annotated[int, Field(ge=0, description="a number of the latent, counted from 0")]
+Dimension = Annotated[
+    int, Field(ge=0, description="a number of the latent, counted from 0"), NUMBER
+]
 
 
 class Strict(BaseModel):
@@ -52,14 +56,14 @@ class Form(Strict):
     layout: Literal["grid", "strip"] | None = Field(
         None, description="images of a picture in a grid or in one row"
     )
-    columns: int | None = Field(
-        None, ge=1, description="columns of the grid; as square as can be where absent"
+    columns: Annotated[int, Field(ge=1), NUMBER] | None = Field(
+        None, description="columns of the grid; as square as can be where absent"
     )
-    scale: int = Field(1, ge=1, le=64, description="every pixel is drawn scale × scale")
-    fps: int = Field(
+    scale: Whole = Field(1, ge=1, le=64, description="every pixel is drawn scale × scale")
+    fps: Whole = Field(
         STILL.fps, ge=1, le=MAX_FPS, description="frames that an animation shows in a second"
     )
-    repeats: int = Field(
+    repeats: Whole = Field(
         STILL.repeats,
         ge=0,
         le=MAX_REPEATS,
@@ -73,11 +77,9 @@ class Form(Strict):
 class SampleRequest(Strict):
     """How many samples of the prior, which, and how far from its centre."""
 
-    n: int = Field(1, ge=1, description="number of samples", examples=[16])
+    n: Whole = Field(1, ge=1, description="number of samples", examples=[16])
     seed: Seed | None = Field(None, examples=[1])
-    temperature: float = Field(
-        1.0, ge=0, le=10, description="scales the prior's standard deviation"
-    )
+    temperature: Real = Field(1.0, ge=0, le=10, description="scales the prior's standard deviation")
 
 
 class SampleQuery(Form, SampleRequest):
@@ -94,10 +96,10 @@ class Point(Strict):
     """A point of latent space: a sample's seed, a latent, or an image's (or row's) mean."""
 
     seed: Seed | None = None
-    index: int = Field(0, ge=0, description="which sample of the seed")
-    temperature: float = Field(1.0, ge=0, le=10, description="of the sample of the seed")
+    index: Whole = Field(0, ge=0, description="which sample of the seed")
+    temperature: Real = Field(1.0, ge=0, le=10, description="of the sample of the seed")
     latent: list[Any] | None = None
-    image: str | None = Field(None, description="base64 of a PNG, JPEG or WebP file")
+    image: ImageText | None = Field(None, description="base64 of a PNG, JPEG or WebP file")
     row: list[Any] | None = Field(None, description="a row, for vector models")
 
     @model_validator(mode="after")
@@ -116,15 +118,15 @@ class Point(Strict):
 class Way(Strict):
     """How to go through the points."""
 
-    steps: int = Field(16, ge=2, description="number of frames, the ends included")
+    steps: Whole = Field(16, ge=2, description="number of frames, the ends included")
     method: MethodName = Field("slerp", description="along the sphere, or straight")
     easing: EasingName = Field("linear", description="slow at the start, at the end, at both")
     spacing: Spacing = Field(
         "even", description="pixel: each frame differs as much from the last as any other does"
     )
     loop: bool = Field(default=False, description="back to the first point, which comes once")
-    rows: int | None = Field(
-        None, ge=2, description="four points are the corners of a sheet of so many rows"
+    rows: Annotated[int, Field(ge=2), NUMBER] | None = Field(
+        None, description="four points are the corners of a sheet of so many rows"
     )
 
 
@@ -149,10 +151,10 @@ class TraverseRequest(Strict):
     dimensions: Annotated[
         list[Dimension] | None, Field(min_length=1), *at_most("max_rows", "dimensions")
     ] = None
-    strongest: int = Field(
+    strongest: Whole = Field(
         8, ge=1, description="where no dimensions are named: so many that tell most about a row"
     )
-    steps: int = Field(11, ge=2, description="images of one dimension")
+    steps: Whole = Field(11, ge=2, description="images of one dimension")
 
     @model_validator(mode="after")
     def _named_or_strongest(self) -> Self:
@@ -168,7 +170,7 @@ class Axes(Strict):
 
     x: Dimension | None = Field(None, examples=[0])
     y: Dimension | None = Field(None, examples=[1])
-    steps: int = Field(12, ge=2, description="images in each direction")
+    steps: Whole = Field(12, ge=2, description="images in each direction")
     projection: bool = Field(
         default=False, description="samples, laid out by how the encoder sees them"
     )
@@ -200,7 +202,7 @@ class Term(Point):
     """A point or a named direction, and how much of it."""
 
     direction: str | None = Field(None, description="one that was published with the model")
-    weight: float = Field(1.0, ge=-100, le=100)
+    weight: Real = Field(1.0, ge=-100, le=100)
 
     def _require_one(self, *names: str) -> None:
         super()._require_one("direction", *names)
@@ -216,47 +218,45 @@ class RestoreRequest(Strict):
     """An image of which something is not known."""
 
     point: Point
-    mask: str | None = Field(
+    mask: ImageText | None = Field(
         None, description="base64 of an image of the model's size; white is to be restored"
     )
-    noise: float = Field(
+    noise: Real = Field(
         0.0, ge=0, le=1, description="standard deviation of the noise on what is not masked"
     )
     seed: Seed = 0
-    chains: int = Field(16, ge=1, le=256, description="searches, each from another sample")
-    steps: int = Field(16, ge=1, le=256, description="rounds of each of them")
-    samples: int | None = Field(
-        None, ge=1, description="so many of the searches' images instead of their mean"
+    chains: Whole = Field(16, ge=1, le=256, description="searches, each from another sample")
+    steps: Whole = Field(16, ge=1, le=256, description="rounds of each of them")
+    samples: Annotated[int, Field(ge=1), NUMBER] | None = Field(
+        None, description="so many of the searches' images instead of their mean"
     )
 
 
 class ReconstructQuery(Form):
     """How often to encode and decode."""
 
-    rounds: int = Field(1, ge=1, le=64, description="reconstructions of reconstructions")
+    rounds: Whole = Field(1, ge=1, le=64, description="reconstructions of reconstructions")
 
 
 class NeighboursRequest(Strict):
     """Points, and how many training rows to find for each."""
 
     points: Annotated[list[Point], Field(min_length=1), *at_most("max_points", "points")]
-    count: int = Field(8, ge=1, description="training rows for each point")
+    count: Whole = Field(8, ge=1, description="training rows for each point")
 
 
 class ScoreQuery(Strict):
     """How well to estimate a score."""
 
-    k: int = Field(100, ge=1, description="posterior draws a row")
+    k: Whole = Field(100, ge=1, description="posterior draws a row")
     seed: Seed = 0
 
 
 class CompressQuery(Strict):
     """What is black and what is white."""
 
-    threshold: float | None = Field(
+    threshold: Annotated[float, Field(gt=0, le=1), NUMBER] | None = Field(
         None,
-        gt=0,
-        le=1,
         description="makes what is as bright or brighter white, the rest black",
         examples=[0.5],
     )
@@ -280,7 +280,9 @@ class DecodeRequest(Strict):
 class EncodeRequest(Strict):
     """Images as base64, or rows of a vector model."""
 
-    images: Annotated[list[str] | None, Field(min_length=1), *at_most("max_rows", "images")] = None
+    images: Annotated[
+        list[ImageText] | None, Field(min_length=1), *at_most("max_rows", "images")
+    ] = None
     rows: list[Any] | None = Field(None, min_length=1)
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from benchmarks.trials import (
     bulk,
     counters,
     fairness,
+    faults,
     half_load,
     leavers,
     overload,
@@ -31,6 +32,7 @@ TRIALS: dict[str, Trial] = {
     "bytes": same_bytes.TRIAL,
     "tally": counters.TRIAL,
     "soak": soak.TRIAL,
+    "faults": faults.TRIAL,
     "start": start.TRIAL,
     "device": bulk.TRIAL,
 }

@@ -33,12 +33,13 @@ SMALL = {
     "tally": "--models bent --requests 60 --connections 4",
     "soak": "--models grey --minutes 0.015 --connections 2 --questions 10 --workers 1",
     "start": "--models grey --repeats 1",
+    "faults": "--models grey --faults store,slow,half,leaving --seconds 0.5 --minutes 0",
     "device": "--models grey --rows 256 --clients 2 --seconds 0.3",
 }
 
 
 # Seconds of load each, which say little in so few of them.
-TIMED = ("overload", "fairness", "half", "soak", "device")
+TIMED = ("overload", "fairness", "half", "soak", "faults", "device")
 
 
 @pytest.fixture(scope="module")
