@@ -52,7 +52,7 @@ from app.routes.lean_route import LeanRoute
 from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
 from app.settings import Settings
-from model_store import CheckpointRejected, Summaries, list_store, store_path
+from model_store import CheckpointRejected, Summaries, list_store, stop_verifying, store_path
 
 log = logging.getLogger("latentd")
 
@@ -92,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.store = settings.store or store_path()
     app.state.summaries = Summaries(app.state.store)
     app.state.not_served = {}
+    app.state.stop_loading = stop_verifying
     app.state.metrics = Metrics()
     app.state.budget = MemoryBudget(app.state.metrics, settings.max_queue_bytes)
     app.state.renders = RenderQueue(app.state.metrics, settings.render_threads)

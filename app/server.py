@@ -127,6 +127,8 @@ class Server(uvicorn.Server):
             self.force_exit = True
         at_once = self._told_to_end or sig != signal.SIGTERM
         self._told_to_end = True
+        if not self.started:
+            self._application.state.stop_loading()
         self._on_loop(self._drain, 0.0 if at_once else self._drain_delay)
 
     def fail(self, reason: str) -> None:

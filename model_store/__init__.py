@@ -37,6 +37,7 @@ from model_store.publishing import publish, publish_again, remove
 from model_store.scores import Scores
 from model_store.settings import store_path
 from model_store.summaries import Summaries
+from model_store.verification import stop_verifying
 
 __all__ = [
     "MAX_DIRECTIONS",
@@ -80,5 +81,6 @@ __all__ = [
     "read_manifest",
     "read_verified",
     "remove",
+    "stop_verifying",
     "store_path",
 ]

@@ -71,6 +71,14 @@ def require_verified(candidate: Candidate) -> None:
     log.info("%s is verified, in a process of its own, which took %.1f s", model, seconds)
 
 
+def stop_verifying() -> None:
+    """End what is being verified, from any thread or signal handler, as this process is to end.
+
+    Whoever waits for it gets CannotVerify, and so does whoever comes later.
+    """
+    _VERIFIER.stop()
+
+
 class _Verifier:
     """The process that verifies, which is started when it is first needed."""
 
@@ -78,6 +86,7 @@ class _Verifier:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        self._stopped = False
 
     def verify(self, candidate: Candidate) -> None:
         """Have a candidate verified; CheckpointRejected says how it failed."""
@@ -97,12 +106,18 @@ class _Verifier:
             # Twice: it may just have ended by itself, having had nothing to do.
             answer = self._ask(question, timeout) or self._ask(question, timeout)
         if answer is None:
-            raise CannotVerify(
-                f"{candidate.model} cannot be verified: the process for it does not run"
-            )
+            why = "it was told to stop" if self._stopped else "the process for it does not run"
+            raise CannotVerify(f"{candidate.model} cannot be verified: {why}")
         for check in CHECKS:
             if answer["check"] == check:
                 raise CheckpointRejected(check, candidate.model, answer["detail"])
+
+    def stop(self) -> None:
+        """Let the process end now, and none be started; takes no lock."""
+        self._stopped = True
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()  # what it forked ends with it
 
     def close(self) -> None:
         """End the process."""
@@ -122,6 +137,8 @@ class _Verifier:
 
     def _ask(self, question: dict[str, object], timeout: float) -> dict[str, str] | None:
         """The answer, or None from a process that ended."""
+        if self._stopped:
+            return None
         process = self._running()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -100,15 +100,17 @@ def test_no_card_names_a_place_of_the_machine(store: Path, tmp_path: Path) -> No
         assert [*cards(client)] == ["grey@1"]
 
 
-def test_a_signal_while_a_model_is_verified_ends_both_processes(store: Path) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_while_a_model_is_verified_ends_both_processes(
+    store: Path, signum: signal.Signals
+) -> None:
     plant(store, HangsForEver())
     with service(store, verify_timeout_s=600) as starting:
-        starting.said("grey@1 was verified here before")
 
         def verifying() -> set[int]:
             return {fork for child in children(starting.process.pid) for fork in children(child)}
 
         forks = until(verifying, lambda: starting.log, 60)
-        starting.process.send_signal(signal.SIGKILL)
+        starting.process.send_signal(signum)
         starting.process.wait(20)
         until(lambda: not any(map(runs, forks)), lambda: f"{forks} still run")
