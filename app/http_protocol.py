@@ -52,6 +52,7 @@ class BoundedHttpProtocol(PatientConnection):
     _body_left = 0  # bytes that a Content-Length announces still
     _body_began = 0  # how many bytes of bodies had arrived before this one
     _beside = 0  # bytes that came with a body and are none of its
+    _trailers = 0  # of this one
     _farewell: Refused | None = None  # what is answered behind the last answer
     _ahead = b""  # read, and not parsed yet
     _dropped = 0
@@ -108,7 +109,10 @@ class BoundedHttpProtocol(PatientConnection):
                 self._parse(data[place:])
         except httptools.HttpParserError as error:
             reason = error.__context__
-            self._refuse(reason if isinstance(reason, Refused) else http_refusals.unreadable())
+            if self._trailers > MAX_HEADERS:
+                self._break_off(http_refusals.unreadable())
+            else:
+                self._refuse(reason if isinstance(reason, Refused) else http_refusals.unreadable())
         else:
             if in_body and self._in_body:
                 self._beside += len(data) - (self._arriving.total - before)
@@ -128,6 +132,10 @@ class BoundedHttpProtocol(PatientConnection):
         """Keep a header; what stands behind a body, a trailer, nobody here reads."""
         if self._in_head:
             self.headers.append((name.lower(), value))
+        else:
+            self._trailers += 1
+            if self._trailers > MAX_HEADERS:
+                raise http_refusals.unreadable()
 
     def on_headers_complete(self) -> None:
         """The head is there; the application takes over."""
@@ -150,7 +158,7 @@ class BoundedHttpProtocol(PatientConnection):
         if self._body_left or b"transfer-encoding" in found:
             self._arriving.restart(self._since, self._body_began)
         self._body_until = self._since + self.limits.body_seconds
-        self._beside = 0
+        self._beside = self._trailers = 0
         url = httptools.parse_url(self.url)
         path = url.path or b"/"
         scope["method"] = method.decode()
