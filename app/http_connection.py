@@ -4,7 +4,6 @@ What is read and answered over it is another class's (app/http_protocol.py).
 """
 
 import asyncio
-from socket import SO_RCVBUF, SOL_SOCKET
 from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,8 +19,6 @@ from app.in_flight import InFlight
 LAST_CALL_SECONDS = 0.5
 # A client that sends nothing, or takes nothing, for so long is not waited for then.
 LAST_PACE = Pace(2.0, 1)
-# Of what a client sends and nobody has read yet: 2.6 MB/s over a tenth of a second's way.
-KERNEL_BYTES = 262_144
 # For the rest of what was answered before its end; to close at once would lose the answer.
 LAST_BYTES_SECONDS = 5.0
 
@@ -48,9 +45,6 @@ class PatientConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for the first head."""
         super().connection_made(transport)
-        if (connection := transport.get_extra_info("socket")) is not None:
-            # What the kernel holds for a client that is not read from is held here, too.
-            connection.setsockopt(SOL_SOCKET, SO_RCVBUF, KERNEL_BYTES)
         now = self._since = self.loop.time()
         self._arriving, self._leaving = Flow(now), Flow(now)
         if not self.watch.admit(self, self.client[0] if self.client else ""):
