@@ -67,7 +67,7 @@ REQUESTS = [
     told("/arithmetic?format=safetensors", terms=TERMS),
     told("/restore?format=npy", point=POINTS[0], noise=0.5, chains=16, steps=4, seed=5),
     Asked("POST", "/score?k=5&seed=5", X, NPY["Content-Type"]),
-    told("/neighbours?format=zip", points=POINTS[:30], count=8),
+    told("/neighbours?format=zip", points=POINTS[:30], count=4),
     told("/locate", points=POINTS),
     Asked("POST", "/compress", npy(IMAGES[:12]), NPY["Content-Type"]),
     told("/decode?format=webp-animation", latents=LATENTS[:60].tolist()),
