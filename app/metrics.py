@@ -57,6 +57,11 @@ class Metrics:
         self.requests = counter(
             "latentd_requests_total", "Requests answered.", ("method", "route", "status")
         )
+        self.refused = counter(
+            "latentd_refused_total",
+            "Requests and connections that the server refused by itself.",
+            ("status",),
+        )
         self.request_seconds = seconds(
             "latentd_request_seconds",
             "Seconds from a request's first line to the end of its answer.",
@@ -118,6 +123,24 @@ class Metrics:
             "Memory reserved for requests that need more than a MiB each.",
             multiprocess_mode="livesum",
         )
+
+        self.connections = gauge(
+            "latentd_connections", "Connections that are open.", multiprocess_mode="livesum"
+        )
+        self.in_flight_bytes = gauge(
+            "latentd_in_flight_bytes",
+            "Bytes of bodies on their way to an answer, and of answers not yet taken.",
+            multiprocess_mode="livesum",
+        )
+
+    def set_connections(self, number: int, in_flight_bytes: int) -> None:
+        """Note how many connections are open, and what is held for them."""
+        self.connections.set(number)
+        self.in_flight_bytes.set(in_flight_bytes)
+
+    def count_refusal(self, status: int) -> None:
+        """Count an answer that the server gave without the application."""
+        self.refused.labels(status).inc()
 
     def _batches(self, model: str, operation: str) -> tuple[Histogram, Histogram]:
         return (
