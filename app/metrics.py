@@ -57,11 +57,6 @@ class Metrics:
         self.requests = counter(
             "latentd_requests_total", "Requests answered.", ("method", "route", "status")
         )
-        self.refused = counter(
-            "latentd_refused_total",
-            "Requests and connections that the server refused by itself.",
-            ("status",),
-        )
         self.request_seconds = seconds(
             "latentd_request_seconds",
             "Seconds from a request's first line to the end of its answer.",
@@ -82,6 +77,7 @@ class Metrics:
             "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
         self._declare_load(gauge)
+        self._declare_connections(gauge, counter)
         # An operation's rows and seconds; looked up once, for that costs as much as to count.
         self.batches = lru_cache(1024)(self._batches)
         self.cache_results = CacheResults(
@@ -124,6 +120,14 @@ class Metrics:
             multiprocess_mode="livesum",
         )
 
+    def _declare_connections(
+        self, gauge: Callable[..., Gauge], counter: Callable[..., Counter]
+    ) -> None:
+        self.refused = counter(
+            "latentd_refused_total",
+            "Requests and connections that the server refused by itself.",
+            ("status",),
+        )
         self.connections = gauge(
             "latentd_connections", "Connections that are open.", multiprocess_mode="livesum"
         )

@@ -78,7 +78,7 @@ MAY_IMPORT = {
     "app.http_heads": ["app.http_refusals"],
     "app.http_limits": [],
     "app.http_refusals": ["orjson", "app.answer_headers"],
-    "app.http_watch": ["app.http_limits"],
+    "app.http_watch": ["app.http_limits", "app.in_flight"],
     "app.in_flight": ["app.errors"],
     "app.content_coding": ["app.errors"],
     "app.media_types": ["app.errors"],
