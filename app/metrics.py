@@ -62,9 +62,6 @@ class Metrics:
             "Seconds from a request's first line to the end of its answer.",
             ("route",),
         )
-        self.queued_rows = gauge(
-            "latentd_queued_rows", "Rows that wait for the device.", multiprocess_mode="livesum"
-        )
         self.queue_seconds = seconds(
             "latentd_queue_seconds",
             "Seconds from a request's arrival in the queue to its first batch.",
@@ -109,6 +106,9 @@ class Metrics:
         )
 
     def _declare_load(self, gauge: Callable[..., Gauge]) -> None:
+        self.queued_rows = gauge(
+            "latentd_queued_rows", "Rows that wait for the device.", multiprocess_mode="livesum"
+        )
         self.queued_renderings = gauge(
             "latentd_queued_renderings",
             "Responses that wait for a thread to draw them, or are drawn by one.",
