@@ -5,11 +5,15 @@ and reads every part's head on the event loop.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.errors import BadBody
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 # What a page sends with its files; none of it is read.
 MAX_FIELDS = 16
@@ -63,10 +67,17 @@ class _Reader:
         self._name = self._value = self._disposition = b""
         self._kept: list[bytes] | None = None  # of the part that is being read
 
-    def callbacks(self) -> dict[str, Callable[..., None]]:
+    def callbacks(self) -> "MultipartCallbacks":
         """What the parser calls."""
-        names = ("part_begin", "header_field", "header_value", "header_end", "headers_finished")
-        return {f"on_{name}": getattr(self, f"_{name}") for name in (*names, "part_data", "end")}
+        return {
+            "on_part_begin": self._part_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_header_end": self._header_end,
+            "on_headers_finished": self._headers_finished,
+            "on_part_data": self._part_data,
+            "on_end": self._end,
+        }
 
     def _part_begin(self) -> None:
         self._name = self._value = self._disposition = b""
