@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Response
 
 from tests.architecture.sources import ROOT
 from tests.explorer.below_a_prefix import proxying
@@ -24,7 +24,8 @@ def homes(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture(params=[0, 1], ids=["prefix left", "prefix taken off"])
 def home(homes: list[str], request: pytest.FixtureRequest) -> str:
-    return homes[request.param]
+    place: int = request.param
+    return homes[place]
 
 
 @pytest.fixture
@@ -37,10 +38,12 @@ def page(browser: Browser, home: str) -> Iterator[Page]:
     asked: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("console", lambda message: said.append(message.text))
-    page.on(
-        "response",
-        lambda answer: answer.ok or said.append(f"{answer.status}: {answer.url} {answer.text()}"),
-    )
+
+    def note(answer: Response) -> None:
+        if not answer.ok:
+            said.append(f"{answer.status}: {answer.url}")
+
+    page.on("response", note)
     page.on("request", lambda request: asked.append(request.url))
     yield page
     context.close()
