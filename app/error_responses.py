@@ -51,6 +51,7 @@ PROBLEMS: dict[type[errors.LatentdError], Problem] = {
     errors.DeviceLost: Problem(503, "Device lost"),
     errors.NotFinite: Problem(500, "Answer not finite"),
     errors.NotInstalled: Problem(501, "Not installed"),
+    errors.StoreUnreadable: Problem(503, "Store unreadable"),
     errors.Overloaded: Problem(503, "Overloaded"),
     errors.DeadlinePassed: Problem(504, "Deadline passed"),
     # Raised before there is a request; here so that the table is complete.
@@ -160,7 +161,7 @@ def _field(part: dict[str, Any]) -> dict[str, str]:
         part_of_request = "query" if part["loc"][0] == "query" else "body"
         message = (
             f"the {part_of_request} has no such parameter; those of the endpoint's query and body "
-            "are listed at /docs"
+            "are listed in the service's documentation"
         )
     return {"field": place, "message": message}
 

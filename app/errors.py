@@ -7,7 +7,7 @@
       UnsupportedCoding
       WrongHost
       NotAcceptable LimitExceeded  DeviceFailed, DeviceLost, NotFinite
-                    NotInstalled
+                    NotInstalled, StoreUnreadable
 
 Each is raised where it is found, as itself; `error_responses` alone knows HTTP. A message names the
 value, the limit and the remedy, and never quotes a body. This module knows nothing of HTTP.
@@ -87,6 +87,10 @@ class DeviceFailed(LatentdError):
 
 class DeviceLost(LatentdError):
     """The device runs nothing any more, or does not return; the process is about to end."""
+
+
+class StoreUnreadable(LatentdError):
+    """The store does not hold what was published in it, or not as it was published."""
 
 
 class NotFinite(LatentdError):

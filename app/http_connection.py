@@ -49,7 +49,7 @@ class PatientConnection(HttpToolsProtocol):
         self._arriving, self._leaving = Flow(now), Flow(now)
         if not self.watch.admit(self, self.client[0] if self.client else ""):
             self._deaf = True
-            transport.write(http_refusals.too_many_connections().answer(b"retry-after: 1"))
+            self.answer(http_refusals.too_many_connections(), b"retry-after: 1")
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -164,6 +164,11 @@ class PatientConnection(HttpToolsProtocol):
             self._parting = self.loop.time() + LAST_BYTES_SECONDS
             self.transport.write_eof()
             self.flow.resume_reading()
+
+    def answer(self, refused: Refused, *more: bytes) -> None:
+        """Write a refusal, with `more` lines in its head."""
+        self.transport.write(refused.answer(*more))
+        self.watch.note_refusal(refused.status)
 
     def _refuse(self, refused: Refused) -> None:
         raise NotImplementedError

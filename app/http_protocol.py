@@ -19,7 +19,6 @@ application), its leaving shows only in writing to it.
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import ClassVar
 from urllib.parse import unquote
 
@@ -34,7 +33,7 @@ from app.http_cycle import BROKEN, Outbox, WholeResponseCycle
 from app.http_heads import MAX_HEADERS, check_head, without_upgrade
 from app.http_limits import ConnectionLimits
 from app.http_refusals import Refused
-from app.http_watch import Watch
+from app.http_watch import Reports, Watch
 from app.in_flight import InFlight
 
 # So much is parsed at a time: it bounds how many requests sent ahead there are, not their bytes.
@@ -257,7 +256,7 @@ class BoundedHttpProtocol(PatientConnection):
         self._deaf = True
         self._ahead = b""
         if self.cycle is self._running and not self.cycle.response_started:
-            self.transport.write(refused.answer())
+            self.answer(refused)
         self.cycle.disconnected = True
         self.transport.close()
 
@@ -276,24 +275,24 @@ class BoundedHttpProtocol(PatientConnection):
             self._farewell = refused
         else:
             if not self._in_body:  # else it has been answered
-                self.transport.write(refused.answer())
+                self.answer(refused)
             self.part()
 
 
 def bounded(
     connection_limits: ConnectionLimits,
     account: InFlight | None = None,
-    report: Callable[[int], None] | None = None,
+    reports: Reports | None = None,
 ) -> type[BoundedHttpProtocol]:
     """The protocol within these limits, for all connections of a process.
 
-    What is held for them is written into the `account`; `report` is told how many there are.
+    What is held for them is written into the `account`.
     """
 
     class Bounded(BoundedHttpProtocol):
         limits = connection_limits
         outbox = Outbox()
         in_flight = account or InFlight(sys.maxsize)
-        watch = Watch(connection_limits, report)
+        watch = Watch(connection_limits, in_flight, reports)
 
     return Bounded

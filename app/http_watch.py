@@ -6,9 +6,10 @@ One timer for all: a timer for each wait of each request would cost more than a 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from app.http_limits import ConnectionLimits
+from app.in_flight import InFlight
 
 LONGEST_INTERVAL = 1.0
 # Of the shortest wait: who waits is found out by so much too late at most.
@@ -27,13 +28,22 @@ class Connection(Protocol):
         """Close between two requests."""
 
 
+class Reports(NamedTuple):
+    """Who is told what happens outside of the application, which counts the rest."""
+
+    look: Callable[[int, int], None]  # connections and bytes in flight, at each look
+    refusal: Callable[[int], None]  # the status of an answer that the server gives by itself
+
+
 class Watch:
     """The connections, counted by address."""
 
-    def __init__(self, limits: ConnectionLimits, report: Callable[[int], None] | None) -> None:
-        """`report` is told the number of connections at each look."""
+    def __init__(
+        self, limits: ConnectionLimits, in_flight: InFlight, reports: Reports | None
+    ) -> None:
         self._limits = limits
-        self._report = report
+        self._in_flight = in_flight
+        self._reports = reports
         waits = (limits.head_seconds, limits.keep_alive_seconds, limits.pace.seconds)
         self._interval = min(LONGEST_INTERVAL, *(wait / PART_OF_A_WAIT for wait in waits))
         self._connections: dict[Connection, str] = {}
@@ -64,6 +74,11 @@ class Watch:
             if not self._of_address[address]:
                 del self._of_address[address]
 
+    def note_refusal(self, status: int) -> None:
+        """Have an answer counted that the application knows nothing of."""
+        if self._reports is not None:
+            self._reports.refusal(status)
+
     def _make_room(self) -> bool:
         idle = [
             (connection.idle_since, connection)
@@ -82,7 +97,7 @@ class Watch:
         now = loop.time()
         for connection in [*self._connections]:
             connection.check(now)
-        if self._report is not None:
-            self._report(len(self._connections))
+        if self._reports is not None:
+            self._reports.look(len(self._connections), self._in_flight.held)
         # Without connections there is nothing to look at, and an idle process sleeps.
         self._timer = loop.call_later(self._interval, self._look) if self._connections else None

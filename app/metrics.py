@@ -62,9 +62,6 @@ class Metrics:
             "Seconds from a request's first line to the end of its answer.",
             ("route",),
         )
-        self.queued_rows = gauge(
-            "latentd_queued_rows", "Rows that wait for the device.", multiprocess_mode="livesum"
-        )
         self.queue_seconds = seconds(
             "latentd_queue_seconds",
             "Seconds from a request's arrival in the queue to its first batch.",
@@ -77,6 +74,7 @@ class Metrics:
             "latentd_render_seconds", "Seconds that an answer's rows took to become bytes."
         )
         self._declare_load(gauge)
+        self._declare_connections(gauge, counter)
         # An operation's rows and seconds; looked up once, for that costs as much as to count.
         self.batches = lru_cache(1024)(self._batches)
         self.cache_results = CacheResults(
@@ -108,6 +106,9 @@ class Metrics:
         )
 
     def _declare_load(self, gauge: Callable[..., Gauge]) -> None:
+        self.queued_rows = gauge(
+            "latentd_queued_rows", "Rows that wait for the device.", multiprocess_mode="livesum"
+        )
         self.queued_renderings = gauge(
             "latentd_queued_renderings",
             "Responses that wait for a thread to draw them, or are drawn by one.",
@@ -118,6 +119,32 @@ class Metrics:
             "Memory reserved for requests that need more than a MiB each.",
             multiprocess_mode="livesum",
         )
+
+    def _declare_connections(
+        self, gauge: Callable[..., Gauge], counter: Callable[..., Counter]
+    ) -> None:
+        self.refused = counter(
+            "latentd_refused_total",
+            "Requests and connections that the server refused by itself.",
+            ("status",),
+        )
+        self.connections = gauge(
+            "latentd_connections", "Connections that are open.", multiprocess_mode="livesum"
+        )
+        self.in_flight_bytes = gauge(
+            "latentd_in_flight_bytes",
+            "Bytes of bodies on their way to an answer, and of answers not yet taken.",
+            multiprocess_mode="livesum",
+        )
+
+    def set_connections(self, number: int, in_flight_bytes: int) -> None:
+        """Note how many connections are open, and what is held for them."""
+        self.connections.set(number)
+        self.in_flight_bytes.set(in_flight_bytes)
+
+    def count_refusal(self, status: int) -> None:
+        """Count an answer that the server gave without the application."""
+        self.refused.labels(status).inc()
 
     def _batches(self, model: str, operation: str) -> tuple[Histogram, Histogram]:
         return (

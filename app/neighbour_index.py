@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.arrays import Floats, Rows, all_finite
-from app.errors import BadValue, NotFinite, NotInstalled
-from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, read_verified
+from app.errors import BadValue, NotFinite, NotInstalled, StoreUnreadable
+from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, StoreError, read_verified
 
 # Beyond it squares of float32 tell no two rows apart, and from 1e19 on they are infinite.
 FARTHEST = 1e6
@@ -66,18 +66,37 @@ class NeighbourIndex:
 
 
 def open_index(store: Path, manifest: Manifest) -> NeighbourIndex:
-    """The index of a published model; BadValue where it has none, StoreError if it is damaged."""
+    """The index of a published model; BadValue where it has none, StoreUnreadable if it is not
+    as it was published, or not what a model's rows are.
+    """
     if not {NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS} <= manifest.attachments.keys():
         raise BadValue(
             f"{manifest.model} was published without training rows: `python -m training neighbours "
             f"{manifest.name} --data …` publishes its next version with them"
         )
-    latents, rows = (
-        np.load(BytesIO(read_verified(store, manifest, name)), allow_pickle=False)
-        for name in (NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS)
-    )
-    wanted = {"latents": manifest.latent_shape, "rows": manifest.data.shape}
-    for what, array in (("latents", latents), ("rows", rows)):
-        if array.shape != (len(latents), *wanted[what]):
-            raise BadValue(f"{manifest.model}: its neighbours' {what} have another shape than it")
+    latents = _array(store, manifest, NEIGHBOUR_LATENTS)
+    rows = _array(store, manifest, NEIGHBOUR_ROWS)
+    count = latents.shape[:1]
+    sound = count > (0,) and latents.dtype == np.float32 and rows.dtype in (np.uint8, np.float32)
+    if not sound or latents.shape[1:] != manifest.latent_shape:
+        raise _unreadable(manifest, NEIGHBOUR_LATENTS)
+    if rows.shape != (*count, *manifest.data.shape):
+        raise _unreadable(manifest, NEIGHBOUR_ROWS)
     return NeighbourIndex(latents, rows)
+
+
+def _array(store: Path, manifest: Manifest, name: str) -> NDArray[Any]:
+    try:
+        file = BytesIO(read_verified(store, manifest, name))
+        array: NDArray[Any] = np.load(file, allow_pickle=False)
+    # A header may also claim more rows than there is memory for.
+    except (StoreError, OSError, ValueError, EOFError, MemoryError) as error:
+        raise _unreadable(manifest, name) from error
+    return array
+
+
+def _unreadable(manifest: Manifest, name: str) -> StoreUnreadable:
+    return StoreUnreadable(
+        f"{manifest.model} was published with {name}, which is missing from the store now or is "
+        "damaged: have the operator put it back, or publish the model again"
+    )

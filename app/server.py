@@ -22,8 +22,10 @@ from app import listening
 from app.entrance import entrance
 from app.http_limits import ConnectionLimits, Pace
 from app.http_protocol import bounded
+from app.http_watch import Reports
 from app.main import create_app
 from app.methods import Proxies
+from app.metrics import Metrics
 from app.readiness import DEVICE_LOST_STATUS, set_ready
 from app.running_clock import call_after
 from app.settings import Settings
@@ -217,9 +219,14 @@ def serve(
     thread. The exit status is then 1, and DEVICE_LOST_STATUS after `Server.fail`.
     """
     app = create_app(settings)
+    metrics: Metrics = app.state.metrics
     config = uvicorn.Config(
         entrance(app, refuse),
-        http=bounded(_limits(settings), app.state.in_flight),
+        http=bounded(
+            _limits(settings),
+            app.state.in_flight,
+            Reports(metrics.set_connections, metrics.count_refusal),
+        ),
         ws="none",
         # Whose headers are believed is known where they are read: app/methods.py.
         proxy_headers=False,

@@ -164,8 +164,8 @@ def _check_head(model: ServedModel, head: Head) -> None:
     if head.sha256 != sha256:
         raise BadValue(
             f"the file was written by {head.model} (checkpoint {head.sha256[:12]}); this is "
-            f"{model.id} (checkpoint {sha256[:12]}): send it to /models/{head.model}/decompress "
-            "where that model is served"
+            f"{model.id} (checkpoint {sha256[:12]}): have that model decompress it, where it "
+            "is served"
         )
     if head.precision != model.precision:
         raise BadValue(

@@ -4,6 +4,7 @@ Found from the model alone, by samples of its own: no training data are needed, 
 a function of checkpoint and question.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from statistics import NormalDist
@@ -137,4 +138,5 @@ def check_named(known: Dimensions, chosen: Sequence[int]) -> None:
                 f"there is no dimension {dimension}: the latent has {known.size}, counted from 0"
             )
     if len(set(chosen)) < len(chosen):
-        raise BadValue(f"dimensions {', '.join(map(str, chosen))}: one is named twice")
+        twice = Counter(chosen).most_common(1)[0][0]
+        raise BadValue(f"of the dimensions one is named twice: {twice}")

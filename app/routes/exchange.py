@@ -5,7 +5,6 @@ from typing import Annotated
 
 import numpy as np
 from fastapi import Depends
-from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from app.arrays import Floats
@@ -54,12 +53,6 @@ class Exchange:
             self._timeout(), state.budget, renewable=TIMEOUT_HEADER not in self.headers
         )
         self._given: list[Floats] = []
-
-    @property
-    def request(self) -> Request:
-        """The same as Starlette's request, for what only that can do: forms."""
-        bodies: Bodies = self.scope["app"].state.bodies
-        return Request(self.scope, bodies.parts(self.scope, self._receive, self.headers))
 
     def body(self) -> Awaitable[bytes]:
         """The whole body, unpacked; raises what `Bodies.parts` raises."""

@@ -1,20 +1,17 @@
 """Images of a request: files as they come, in a form or in base64, read all in one go."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
-from math import inf, prod
+from collections.abc import Callable, Sequence
+from functools import partial
+from math import prod
 
 import numpy as np
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
 
 from app.arrays import Floats
-from app.errors import BadBody, BadValue
+from app.errors import BadValue
+from app.form_files import form_effort, read_form
 from app.images import Bounds, read_images
 from app.media_types import file_of_base64
 from app.routes.exchange import Exchange
-from app.service import Limits
 from app.worker_threads import INLINE_BYTES, offload
 
 # What to open a file takes, in the time of as many bytes: some 16 files are read on the event loop.
@@ -22,8 +19,6 @@ FILE_BYTES = INLINE_BYTES >> 4
 PNG, JPEG = b"\x89PNG", b"\xff\xd8"
 # Base64 that holds two dozen frames at most: each is three chunks.
 SMALL_TEXT = 2048
-# What a page sends with its files; none of it is read.
-MAX_FIELDS = 16
 
 
 async def read_files(exchange: Exchange, files: Sequence[bytes]) -> Floats:
@@ -55,47 +50,14 @@ async def read_mask(exchange: Exchange, mask: str) -> Floats:
     return hidden
 
 
-class _Form(MultiPartParser):
-    """Starlette's reader, which also counts images and knows whether the form came to its end."""
-
-    def __init__(
-        self, request: Request, stream: AsyncGenerator[bytes, None], limits: Limits
-    ) -> None:
-        super().__init__(request.headers, stream, max_files=inf, max_fields=MAX_FIELDS)
-        self._limits = limits
-        self.ended = False
-
-    def on_part_begin(self) -> None:
-        """Refuse by their number what need not be read for that; raises LimitExceeded."""
-        self._limits.check("max_rows", len(self.items) - MAX_FIELDS, "images")
-        super().on_part_begin()
-
-    def on_end(self) -> None:
-        """The closing boundary, which anything may follow (RFC 2046, section 5.1.1)."""
-        self.ended = True
-
-
 async def form_files(exchange: Exchange) -> list[bytes]:
     """Read the files of a form, in the field `images`."""
-    request = exchange.request
-    async with aclosing(request.stream()) as stream:
-        reader = _Form(request, stream, exchange.service.limits)
-        try:
-            form = await reader.parse()
-        except MultiPartException as error:
-            raise BadBody(
-                f"the form cannot be read ({error.message.rstrip('.')}): send multipart/form-data "
-                "with its boundary in the header, each image a file in a field called images"
-            ) from None
-    try:
-        if not reader.ended:
-            raise BadBody("the form was cut off, its closing boundary is missing: send it whole")
-        files = [part for part in form.getlist("images") if isinstance(part, UploadFile)]
-        if not files:
-            raise BadBody("the form has no file in a field called images")
-        return [await file.read() for file in files]
-    finally:
-        await form.close()
+    body = await exchange.body()
+    exchange.ticket.reserve(len(body))
+    content_type = exchange.headers.get(b"content-type", b"")
+    check = partial(exchange.service.limits.check, "max_rows", what="images")
+    read = partial(read_form, body, content_type, b"images", check)
+    return await offload(read, form_effort(body), exchange.ticket)
 
 
 async def _read(

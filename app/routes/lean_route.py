@@ -200,7 +200,7 @@ def _contents_of_a_row(model: ServedModel) -> tuple[int, int]:
 def _fault(place: str, error: ValidationError) -> RequestValidationError:
     count = error.error_count()
     if count > MAX_FAULTS:
-        message = f"{count} faults, too many to list; what the endpoint takes is listed at /docs"
+        message = f"{count} faults, too many to list; the documentation says what is taken"
         return RequestValidationError([{"type": "too_many", "loc": (place,), "msg": message}])
     faults = error.errors(include_url=False, include_context=False)
     return RequestValidationError([{**fault, "loc": (place, *fault["loc"])} for fault in faults])

@@ -125,6 +125,23 @@ def test_below_a_prefix_everything_is_found(below: httpx.Client, left: str) -> N
         assert below.get(link.removeprefix("/vae") if not left else link).status_code == 200
 
 
+def test_below_a_prefix_no_error_names_an_address_that_is_none(below: httpx.Client) -> None:
+    many = {"points": [{"sead": 1}] * 300}
+    for method, path, body, status in (
+        ("GET", "/nothing", None, 404),
+        ("PUT", "/sample", None, 405),
+        ("GET", "/sample?sead=1", None, 422),
+        ("POST", "/reconstruct", many, 422),
+        ("POST", "/decompress", b"nothing", 415),
+        ("GET", "/models/none/sample", None, 404),
+    ):
+        asked = {"content": body} if isinstance(body, bytes) else {"json": body}
+        answer = below.request(method, path, **asked)
+        detail = problem(answer, status)
+        for address in re.findall(r"(?<![\w/])/(?:docs|models|openapi|vae)[\w/.]*", detail):
+            assert address.startswith("/vae/"), detail
+
+
 @pytest.mark.parametrize(
     ("given", "root"),
     [

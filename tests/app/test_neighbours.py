@@ -1,6 +1,7 @@
 """`/neighbours`, held against distances computed here."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -11,8 +12,9 @@ from app.arrays import Floats
 from app.latent_math import row_noise
 from model_store import publish_again
 from tests.app.conftest import array, picture, problem
+from tests.app.processes import service
 from tests.factories import publish_kind
-from tests.serving import running
+from tests.serving import READY, running
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (300, 1, 8, 8), np.uint8)
@@ -74,7 +76,7 @@ def test_a_row_is_its_own_nearest(client: httpx.Client) -> None:
 
 
 def test_an_answer_does_not_depend_on_its_company(client: httpx.Client) -> None:
-    points = [{"seed": seed} for seed in range(30)]
+    points = [{"seed": seed} for seed in range(32)]
     together = listed(client.post("/neighbours", json={"points": points, "count": 4}))
     alone = [listed(client.post("/neighbours", json={"points": [p], "count": 4})) for p in points]
     assert together[0] == [place for places, _ in alone for place in places]
@@ -107,10 +109,31 @@ def test_what_cannot_be_answered_is_said(client: httpx.Client) -> None:
 def test_damaged_rows_are_never_answered_and_the_rest_is_served(store: Path) -> None:
     file = store / "grey/2/neighbour_rows.npy"
     sound = file.read_bytes()
-    file.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1]))
-    try:
-        with running(store, models="grey@2") as client:
-            problem(client.post("/neighbours", json={"points": [{"seed": 1}]}), 500)
-            assert client.get("/sample?seed=1").status_code == 200
-    finally:
-        file.write_bytes(sound)
+    damages: tuple[Callable[[], object], ...] = (
+        lambda: file.write_bytes(sound[:-1] + bytes([sound[-1] ^ 1])),
+        lambda: file.write_bytes(sound[:-1]),
+        file.unlink,
+        file.mkdir,
+    )
+    with service(store, models="grey@2") as running:
+        running.said(READY.pattern)
+        begun = len(running.lines)
+        with httpx.Client(base_url=running.url) as client:
+            ask = partial(client.post, "/neighbours", json={"points": [{"seed": 1}]})
+            for damage in damages:
+                damage()
+                answer = ask()
+                assert "grey@2" in problem(answer, 503)
+                assert answer.json()["type"].endswith(":store-unreadable")
+                assert str(store) not in answer.text
+                assert client.get("/sample?seed=1").status_code == 200
+            file.rmdir()
+            # What was put back is found without a new start.
+            file.write_bytes(sound)
+            assert listed(ask())
+        running.process.terminate()
+        running.end()
+    lines = [line for line in running.lines[begun:] if "POST /neighbours" in line]
+    assert len(lines) == len(damages), running.log
+    assert str(store) not in "".join(running.lines[begun:])
+    assert "Traceback" not in running.log

@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -87,6 +89,20 @@ def test_the_counts_of_all_workers_are_the_clients_own(two: Service) -> None:
     assert "latentd_ready 1.0" in text
     assert "latentd_queued_rows 0.0" in text
     assert text.count("latentd_model_info{") == 1
+
+
+def test_the_connections_of_all_workers_are_summed(two: Service) -> None:
+    host, _, port = two.url.removeprefix("http://").rpartition(":")
+
+    def summed() -> float:
+        found = re.search(r"latentd_connections (\d\S*)", two.get("/metrics").text)
+        return float(found[1]) if found else 0
+
+    with ExitStack() as stack:
+        for _ in range(16):
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+        until(lambda: summed() >= 16, lambda: f"{summed()} of 16 connections are counted")
+    until(lambda: summed() <= 2, lambda: f"{summed()} connections are left", 8)
 
 
 def test_a_worker_that_is_killed_is_replaced_and_its_counts_stay(two: Service) -> None:

@@ -78,9 +78,10 @@ MAY_IMPORT = {
     "app.http_heads": ["app.http_refusals"],
     "app.http_limits": [],
     "app.http_refusals": ["orjson", "app.answer_headers"],
-    "app.http_watch": ["app.http_limits"],
+    "app.http_watch": ["app.http_limits", "app.in_flight"],
     "app.in_flight": ["app.errors"],
     "app.content_coding": ["app.errors"],
+    "app.form_files": ["python_multipart", "app.errors"],
     "app.media_types": ["app.errors"],
     # The supervisor's memory is a plain Python's: no torch, no application.
     "app.supervisor": [
@@ -177,6 +178,7 @@ MAY_IMPORT = {
         "app.body_limit",
         "app.compressed_file",
         "app.errors",
+        "app.form_files",
         "app.formats",
         "app.images",
         "app.latent_math",
@@ -241,6 +243,7 @@ SINGLE_OWNERS = {
     },
     "uvicorn": {"app.server", "app.http_connection", "app.http_cycle", "app.http_protocol"},
     "httptools": {"app.http_protocol"},
+    "python_multipart": {"app.form_files"},
     "starlette.exceptions.HTTPException": {"app.error_responses"},
     "fastapi.HTTPException": set[str](),
 }
