@@ -50,14 +50,16 @@ class Bodies:
         """
         claimed = headers.get(b"content-length", b"")
         most = self._max_bytes
-        unpacker = None
-        if coding := coding_of(headers.get(b"content-encoding", b"")):
-            unpacker = Unpacker(coding, most)
-        received, ended = 0, False
+        unpacker: Unpacker | None = None
+        received, begun, ended = 0, False, False
 
         async def take() -> Message:
-            nonlocal received, ended
-            check_length(int(claimed) if claimed.isdigit() else 0, most)
+            nonlocal received, begun, ended, unpacker
+            if not begun:  # not before: of a body that nobody reads nothing is said
+                check_length(int(claimed) if claimed.isdigit() else 0, most)
+                if coding := coding_of(headers.get(b"content-encoding", b"")):
+                    unpacker = Unpacker(coding, most)
+                begun = True
             message = await receive()
             if message["type"] == "http.disconnect":
                 if ended:  # who has read all of it may wait for this

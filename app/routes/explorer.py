@@ -37,7 +37,8 @@ def _answers(file: Path) -> Callable[[Request], Awaitable[Response]]:
     }
 
     async def answer(request: Request) -> Response:
-        if tag in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "").split(",")
+        if not {part.strip().removeprefix("W/") for part in known}.isdisjoint((tag, "*")):
             return Response(status_code=304, headers=headers)
         return Response(body, headers={**headers, "Content-Type": MEDIA_TYPES[file.suffix]})
 

@@ -30,6 +30,15 @@ def test_a_file_is_served_as_what_it_is(client: httpx.Client, file: Path) -> Non
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_tag_is_one_of_a_list_or_any_and_no_part_of_another(client: httpx.Client) -> None:
+    tag = client.get("/").headers["ETag"]
+    for known, status in (
+        *((f'"x", W/{tag}', 304), ("*", 304)),
+        *((f"x{tag}y", 200), (tag.strip('"'), 200), ('"*"', 200), ("", 200)),
+    ):
+        assert client.get("/", headers={"If-None-Match": known}).status_code == status
+
+
 def test_the_policy_lets_nothing_in_from_elsewhere(client: httpx.Client) -> None:
     parts = client.get("/").headers["Content-Security-Policy"].split("; ")
     policy = dict(part.split(" ", 1) for part in parts)

@@ -52,6 +52,15 @@ def test_another_coding_is_refused_by_name(client: httpx.Client, coding: str) ->
     assert coding.encode().decode("latin-1").lower() in detail
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "PUT"])
+@pytest.mark.parametrize("path", ["/models", "/health/live", "/metrics", "/docs", "/", "/nothing"])
+def test_what_reads_no_body_minds_no_coding(client: httpx.Client, method: str, path: str) -> None:
+    plain = client.request(method, path)
+    packed = client.request(method, path, content=b"", headers={"Content-Encoding": "br"})
+    assert packed.status_code == plain.status_code
+    assert packed.headers.get("Content-Type") == plain.headers.get("Content-Type")
+
+
 @pytest.mark.parametrize("path", ["/decode", "/encode", "/sample", "/score", "/decompress"])
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_bomb_is_refused_where_it_passes_the_limit(
