@@ -82,7 +82,7 @@ class WholeResponseCycle(RequestResponseCycle):
         self.part = part
         self.outgoing = outgoing
         self._outbox = outbox
-        self.scope["extensions"] = OFFER
+        self.scope["extensions"] = OFFER  # type: ignore[typeddict-item] # nobody writes to it
 
     def fail_body(self, reason: str) -> None:
         """Let the application know that the rest of the body does not come; close then."""

@@ -33,7 +33,9 @@ def _add_options(parser: ArgumentParser) -> None:
 def _run(given: Namespace, say: Say) -> list[Goal]:
     store = store_of(given)
     settings = {"models": ",".join(given.models), "device": given.device}
-    firsts, starts, imports = [], [], []
+    firsts: list[float] = []
+    starts: list[float] = []
+    imports: list[float] = []
     for number in range(given.repeats):
         with TemporaryDirectory() as folder:
             # The first start leaves its receipts there, which the second one finds.
