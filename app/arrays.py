@@ -1,7 +1,7 @@
 """The kinds of arrays that go through the service: NumPy everywhere, torch on the device alone."""
 
 import math
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,21 @@ Levels: TypeAlias = NDArray[np.uint8]
 NUM_LEVELS: Final = 256
 # What an operation answers: numbers, or images as levels.
 Rows: TypeAlias = Floats | Levels
+
+
+Array = TypeVar("Array", bound=NDArray[Any])
+
+
+def read_only(array: Array) -> Array:
+    """The same array, which nobody writes to from here on: several requests have it.
+
+    An array that it is a part of is made so too; what other views of that there are stays.
+    """
+    whole: object = array
+    while isinstance(whole, np.ndarray):
+        whole.flags.writeable = False
+        whole = whole.base
+    return array
 
 
 def all_finite(numbers: Floats | Doubles) -> bool:

@@ -12,7 +12,8 @@ reason in `scope["state"]["body_failed"]`: LATE or BROKEN. It can still be answe
 """
 
 import asyncio
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
@@ -21,7 +22,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from app.http_limits import Flow
 
 WHOLE = "latentd.response"
-OFFER: dict[str, dict[object, object]] = {WHOLE: {}}
+# One for all requests, so that none writes to it.
+OFFER: Mapping[str, Mapping[object, object]] = MappingProxyType({WHOLE: MappingProxyType({})})
 HeaderList: TypeAlias = list[tuple[bytes, bytes]]
 # Beyond, to copy the body behind the head takes longer than a second system call.
 LARGEST = 65_536
@@ -80,7 +82,7 @@ class WholeResponseCycle(RequestResponseCycle):
         self.part = part
         self.outgoing = outgoing
         self._outbox = outbox
-        self.scope["extensions"] = OFFER
+        self.scope["extensions"] = OFFER  # type: ignore[typeddict-item] # nobody writes to it
 
     def fail_body(self, reason: str) -> None:
         """Let the application know that the rest of the body does not come; close then."""

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from app.arrays import Doubles, Floats
+from app.arrays import Doubles, Floats, read_only
 from app.entropy_coder import FARTHEST, Stack, Symbols
 
 REACH = 16  # standard deviations of the prior to either side
@@ -48,7 +48,7 @@ class Normals:
     """A normal for each number."""
 
     def __init__(self, centre: Doubles, scale: Doubles) -> None:
-        self.centre, self.scale = centre, scale
+        self.centre, self.scale = read_only(centre), read_only(scale)
         self.parameters: tuple[Doubles, ...] = (centre, scale)
 
     def push(self, stack: Stack, places: Symbols) -> None:
@@ -105,8 +105,8 @@ class NormalMixture:
 
     def __init__(self, centre: Doubles, scale: Doubles, samples: Doubles) -> None:
         """`samples` [n, D] less the centre [D], over the scale [D]."""
-        self.centre, self.scale = centre, scale
-        self.parts = _fit(samples)
+        self.centre, self.scale = read_only(centre), read_only(scale)
+        self.parts = Components(*map(read_only, _fit(samples)))
         self.parameters: tuple[Doubles, ...] = (centre, scale, *self.parts)
 
     def push(self, stack: Stack, places: Symbols) -> None:

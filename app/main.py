@@ -48,7 +48,7 @@ from app.routes import (
     score,
     traverse,
 )
-from app.routes.lean_route import LeanRoute
+from app.routes.lean_route import LeanRoute, Queries
 from app.routes.rows import RowAnswers
 from app.service import LatentService, Limits
 from app.settings import Settings
@@ -99,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.answers = RowAnswers(settings, app.state.metrics, app.state.renders)
     app.state.in_flight = InFlight(settings.max_bytes_in_flight)
     app.state.bodies = Bodies(settings.max_body_bytes, app.state.in_flight)
+    app.state.queries = Queries()
     app.state.ready = False
     app.state.fatal = partial(end_by_signal, app)
     error_responses.register(app)

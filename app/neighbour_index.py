@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Floats, Rows, all_finite
+from app.arrays import Floats, Rows, all_finite, read_only
 from app.errors import BadValue, NotFinite, NotInstalled, StoreUnreadable
 from model_store import NEIGHBOUR_LATENTS, NEIGHBOUR_ROWS, Manifest, StoreError, read_verified
 
@@ -46,7 +46,7 @@ class NeighbourIndex:
         flat = np.ascontiguousarray(latents.reshape(len(latents), -1))
         self._index = faiss.IndexFlatL2(flat.shape[1])
         self._index.add(flat)
-        self._rows = rows
+        self._rows = read_only(rows)
 
     def nearest(self, z: Floats, count: int) -> Neighbours:
         """The `count` rows nearest to each of `z` [n, *latent_shape], or all that there are.

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from app.neighbour_index import NeighbourIndex, Neighbours, open_index
 from app.once import OncePerModel
 from app.points import DataPoint, Draws, LatentPoint, Point, SeedPoint
 from app.worker_threads import INLINE_BYTES, offload
+
+T = TypeVar("T")
 
 # Seconds after which a stream that found the queue full looks again.
 LONGEST_PAUSE = 0.25
@@ -68,11 +70,11 @@ class LatentService:
 
     def __init__(self, pool: ModelPool, batcher: Batcher, limits: Limits, store: Path) -> None:
         self._store = store
-        self._neighbours = OncePerModel[NeighbourIndex]()
         self._pool = pool
         self._batcher = batcher
         self.limits = limits
         self._rare = {name: OncePerModel[Operation]() for name in RARE}
+        self._made: dict[type, OncePerModel[Any]] = {}
 
     @property
     def models(self) -> tuple[ServedModel, ...]:
@@ -82,6 +84,10 @@ class LatentService:
     def find(self, reference: str | None = None) -> ServedModel:
         """The model of a name or name@version, or the default one; raises ModelNotServed."""
         return self._pool.default if reference is None else self._pool.find(reference)
+
+    def made_once(self, kind: type[T]) -> OncePerModel[T]:
+        """Where what is made of a model once is kept: of each kind one."""
+        return self._made.setdefault(kind, OncePerModel[T]())
 
     async def encode(
         self, model: ServedModel, x: Floats, ticket: Ticket, seed: int | None = None
@@ -219,7 +225,7 @@ class LatentService:
         async def opened(_: Ticket) -> NeighbourIndex:
             return await offload(partial(open_index, self._store, model.manifest))
 
-        index = await self._neighbours.of(model, opened, ticket)
+        index = await self.made_once(NeighbourIndex).of(model, opened, ticket)
         return await offload(partial(index.nearest, z, count), ticket=ticket)
 
     async def data(self, model: ServedModel, points: Sequence[Point], ticket: Ticket) -> Floats:

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from app.arrays import FLOAT_BYTES, NUM_LEVELS, Floats
+from app.arrays import FLOAT_BYTES, NUM_LEVELS, Floats, read_only
 from app.engine.buckets import Buckets, find_buckets
 from app.engine.device import execution_on
 from app.engine.execution import Execution, Work
@@ -83,7 +83,10 @@ class LoadedModel:
     @cached_property
     def directions(self) -> dict[str, Floats]:
         """Directions [*latent_shape] that were published with it, by name."""
-        return {name: record.tensor().numpy() for name, record in self.manifest.directions.items()}
+        return {
+            name: read_only(record.tensor().numpy())
+            for name, record in self.manifest.directions.items()
+        }
 
     @property
     def operations(self) -> tuple[Operation, ...]:

@@ -9,7 +9,7 @@ import logging
 
 import numpy as np
 
-from app.arrays import Rows
+from app.arrays import Rows, read_only
 from app.engine.entry import Share
 from app.engine.execution import OUT_OF_MEMORY, Answers
 from app.engine.loaded_model import Operation
@@ -54,11 +54,15 @@ def is_lost(operation: Operation) -> bool:
 
 
 def _run(operation: Operation, num_rows: int, shares: list[Share]) -> Answers:
-    return operation.execution.run(
+    answers = operation.execution.run(
         operation.buckets.fit(num_rows),
         values=not all(share.entry.levels for share in shares),
         levels=any(share.entry.levels for share in shares),
     )
+    for array in (answers.values, answers.levels):
+        if array is not None:
+            read_only(array)  # several clients have parts of it
+    return answers
 
 
 def _in_halves(

@@ -16,7 +16,6 @@ from app.compressed_file import Compressed, Head, NumLevels
 from app.entropy_coder import Stack, Words
 from app.errors import BadBody, BadValue, DeviceFailed
 from app.latent_codes import SAMPLES, LatentCode, fitted, standard
-from app.once import OncePerModel
 from app.operations.bits_back import BitsBack, nearest_levels, numbers
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
@@ -42,9 +41,6 @@ class Coded(NamedTuple):
     """Of the stack."""
     initial: int
     """Of the stack's pseudo-random words, which are among those."""
-
-
-_CODECS = OncePerModel[Codec]()
 
 
 async def compress(service: LatentService, model: ServedModel, x: Floats, ticket: Ticket) -> Coded:
@@ -191,7 +187,7 @@ async def _codec(
         coder = BitsBack(service, model, latents, num_levels, own)
         return Codec(latents, await _host(coder))
 
-    return await _CODECS.of(model, made, ticket)
+    return await service.made_once(Codec).of(model, made, ticket)
 
 
 async def _host(coder: BitsBack) -> str:

@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from app import latent_math
-from app.arrays import Doubles, Floats
+from app.arrays import Doubles, Floats, read_only
 from app.errors import BadValue
-from app.once import OncePerModel
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
 
@@ -54,9 +53,6 @@ class Dimensions(NamedTuple):
         return found
 
 
-_KNOWN = OncePerModel[Dimensions]()
-
-
 async def dimensions(service: LatentService, model: ServedModel, ticket: Ticket) -> Dimensions:
     """Those of a model. The first call takes as long as some hundred samples do."""
 
@@ -69,9 +65,9 @@ async def dimensions(service: LatentService, model: ServedModel, ticket: Ticket)
             lambda part: service.from_prior(model, part, own), noise, 2 * model.latent_bytes
         )
         rising = await offload(partial(np.sort, drawn.reshape(DRAWN, -1), axis=0), drawn.nbytes)
-        return Dimensions(strongest(mean, log_var), rising, mean.shape[1])
+        return Dimensions(strongest(mean, log_var), read_only(rising), mean.shape[1])
 
-    return await _KNOWN.of(model, made, ticket)
+    return await service.made_once(Dimensions).of(model, made, ticket)
 
 
 class LookedAt(NamedTuple):

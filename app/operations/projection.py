@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.arrays import Doubles, Floats, Rows
+from app.arrays import Doubles, Floats, Rows, read_only
 from app.errors import BadValue
-from app.once import OncePerModel
 from app.operations.dimensions import looked_at
 from app.service import LatentService, ServedModel, Ticket
 from app.worker_threads import offload
@@ -27,9 +26,6 @@ class Projected(NamedTuple):
     """Where they lie on the two axes [n, 2]."""
 
 
-_KNOWN = OncePerModel[Projected]()
-
-
 async def project(
     service: LatentService, model: ServedModel, steps: int, ticket: Ticket, *, levels: bool = False
 ) -> Rows:
@@ -45,9 +41,10 @@ async def project(
 
     async def made(own: Ticket) -> Projected:
         z, mean, _ = await looked_at(service, model, SAMPLES, own)
-        return Projected(z, await offload(partial(principal, mean)))
+        where = await offload(partial(principal, mean))
+        return Projected(read_only(z), read_only(where))
 
-    known = await _KNOWN.of(model, made, ticket)
+    known = await service.made_once(Projected).of(model, made, ticket)
     rows = await offload(partial(nearest, known.where, steps), ticket=ticket)
     return await service.decode(model, known.z[rows], ticket, levels=levels)
 

@@ -68,7 +68,8 @@ class LeanRoute(APIRoute):
         try:
             if self._query is not None:
                 try:
-                    arguments.append(read_query(self._query, scope["query_string"]))
+                    queries: Queries = scope["app"].state.queries
+                    arguments.append(queries.read(self._query, scope["query_string"]))
                 except RequestValidationError as error:
                     faults += error.errors()
             if self._body is not None:
@@ -107,14 +108,16 @@ class LeanRoute(APIRoute):
         return handle
 
 
-# A model never changes, so what a query was read as can be given again.
-_read: Memory[tuple[type[BaseModel], bytes], Any] = Memory(4096)
+class Queries:
+    """Reads queries, each of the last few thousand once: what it was read as never changes."""
 
+    def __init__(self) -> None:
+        self._known: Memory[tuple[type[BaseModel], bytes], Any] = Memory(4096)
 
-def read_query(model: type[M], query: bytes) -> M:
-    """`parse_query`, once for each of the last few thousand queries."""
-    known: M | None = _read.get((model, query))
-    return known or _read.keep((model, query), parse_query(model, query), len(query))
+    def read(self, model: type[M], query: bytes) -> M:
+        """As `parse_query` does."""
+        known: M | None = self._known.get((model, query))
+        return known or self._known.keep((model, query), parse_query(model, query), len(query))
 
 
 def parse_query(model: type[M], query: bytes) -> M:

@@ -68,7 +68,7 @@ def usual(store: Path) -> Iterator[Given]:
     [
         {"max_batch_rows": 3, "loop_batch_ms": 0},
         {"torch_threads": 2},
-        {"precision": "bfloat16"},
+        pytest.param({"precision": "bfloat16"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -86,8 +86,8 @@ def test_two_services_that_give_one_tag_give_one_body(
 def test_a_restart_and_every_worker_give_the_same_tags(store: Path) -> None:
     paths = [f"models/{model}/sample?seed=1" for model in ("grey", "bent", "colour")]
     tags: dict[str, set[str]] = {path: set() for path in paths}
-    for _ in range(2):
-        with running(store, workers=2) as client:
+    for workers in (1, 2):
+        with running(store, workers=workers) as client:
             for _ in range(8):
                 for path in paths:
                     # Over a connection of its own, so that any worker may give it.

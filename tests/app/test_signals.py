@@ -67,8 +67,17 @@ def maps(library: str) -> Callable[[int], bool]:
     return lambda pid: library in Path(f"/proc/{pid}/maps").read_text()
 
 
-@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("library", ["pydantic_core", "libtorch", "latentd"])
+@pytest.mark.parametrize(
+    ("library", "sig"),
+    [
+        ("pydantic_core", signal.SIGTERM),
+        ("libtorch", signal.SIGINT),
+        ("libtorch", signal.SIGTERM),
+        ("latentd", signal.SIGTERM),
+        pytest.param("pydantic_core", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("latentd", signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_a_start_at_once(store: Path, sig: signal.Signals, library: str) -> None:
     with service(store) as running:
         if library == "latentd":
@@ -98,7 +107,7 @@ def test_so_it_does_as_process_1(sig: signal.Signals) -> None:
         assert running.process.wait(5) == 128 + sig
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_as_process_1_it_serves_and_ends_in_order(store: Path, workers: int) -> None:
     with as_first(["-m", "app"], environment(store, workers=workers)) as (running, first):
         assert running.get("/sample?seed=1").status_code == 200

@@ -186,21 +186,19 @@ def test_idle_connections_make_room(store: Path) -> None:
         assert rest(idle[0]) in (b"", b'{"status":"live"}')  # closed, long before a minute is over
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"GET /sam",
-        post(LATENT)[0] + b"{",
-        chunked() + b"1\r\n{\r\n0\r\na: b",
-        b"GET /sample?n=4096&seed=3&format=npy HTTP/1.1\r\nHost: test\r\n\r\n" * 20,
-    ],
-    ids=["half a head", "half a body", "half a trailer", "an answer that is not read"],
-)
-def test_a_client_that_does_nothing_does_not_keep_the_service_from_its_end(
-    store: Path, sent: bytes
-) -> None:
-    with service(store) as running, connect(running) as connection:
-        connection.sendall(sent)
+STALLED = {
+    "half a head": b"GET /sam",
+    "half a body": post(LATENT)[0] + b"{",
+    "half a trailer": chunked() + b"1\r\n{\r\n0\r\na: b",
+    "an answer that is not read": b"GET /sample?n=4096&seed=3&format=npy HTTP/1.1\r\n"
+    b"Host: test\r\n\r\n" * 20,
+}
+
+
+def test_clients_that_do_nothing_do_not_keep_the_service_from_its_end(store: Path) -> None:
+    with service(store) as running, ExitStack() as stack:
+        for sent in STALLED.values():
+            stack.enter_context(connect(running)).sendall(sent)
         works(running)
         running.process.send_signal(signal.SIGTERM)
         began = time.monotonic()

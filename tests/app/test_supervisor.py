@@ -63,7 +63,7 @@ def test_a_reload_whose_fork_fails_is_made_once_it_can_be(tmp_path: Path) -> Non
         assert not old & workers(service)
 
 
-@pytest.mark.parametrize("victims", [1, 2, 3])
+@pytest.mark.parametrize("victims", [pytest.param(1, marks=pytest.mark.slow), 2, 3])
 def test_workers_that_die_during_a_reload_are_replaced(tmp_path: Path, victims: int) -> None:
     with supervised(tmp_path) as service:
         old = ready(service)

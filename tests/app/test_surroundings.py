@@ -25,9 +25,9 @@ exec unshare --user --map-user=12345 --map-group=12345 {python} -m app
 """
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    store = tmp_path / "store"
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("surroundings") / "store"
     store.mkdir()
     publish_kind(store, "grey")
     return store
@@ -91,8 +91,15 @@ def test_it_ends_in_order_without_descriptors(store: Path) -> None:
     assert "Traceback" not in running.log
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("streams", ["closed", "broken"])
+@pytest.mark.parametrize(
+    ("workers", "streams"),
+    [
+        (1, "broken"),
+        (2, "closed"),
+        pytest.param(1, "closed", marks=pytest.mark.slow),
+        pytest.param(2, "broken", marks=pytest.mark.slow),
+    ],
+)
 def test_it_serves_on_where_nobody_reads_its_log(store: Path, workers: int, streams: str) -> None:
     port = free_port()
     given = environment(store, workers=workers, port=port, access_log="true")
@@ -126,12 +133,14 @@ def test_it_serves_on_where_nobody_reads_its_log(store: Path, workers: int, stre
 
 
 @pytest.mark.parametrize(("workers", "options"), [(1, "-o ro"), (2, "")])
-def test_it_serves_where_it_owns_nothing(workers: int, options: str, store: Path) -> None:
+def test_it_serves_where_it_owns_nothing(
+    workers: int, options: str, store: Path, tmp_path: Path
+) -> None:
     tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False)
     if tried.returncode:
         pytest.skip(f"nothing can be mounted here: {tried.stderr.decode().strip()}")
     # One process needs no place to write to at all; several share their metrics' files in one.
-    temporary = store.parent / "temporary"
+    temporary = tmp_path / "temporary"
     temporary.mkdir()
     script = BARE.format(python=sys.executable, options=options, temporary=temporary)
     given = {

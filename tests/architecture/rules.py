@@ -8,6 +8,7 @@ import ast
 import sys
 from collections.abc import Callable, Iterator
 
+from tests.architecture.shared_state import state_that_is_shared
 from tests.architecture.sources import Module, imports, uses, within
 
 MAY_IMPORT = {
@@ -157,7 +158,6 @@ MAY_IMPORT = {
         "app.latent_codes",
         "app.latent_math",
         "app.neighbour_index",
-        "app.once",
         "app.operations",
         "app.paths",
         "app.service",
@@ -310,6 +310,7 @@ RULES: list[Callable[[Module], Iterator[str]]] = [
     private_names_of_the_store,
     endpoints_that_know_each_other,
     owned_by_another,
+    state_that_is_shared,
     too_long,
     vaguely_named,
 ]

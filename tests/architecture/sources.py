@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,13 @@ class Module(NamedTuple):
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.source)
+        return _parsed(self.source)
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    """Once, though each rule looks at it."""
+    return ast.parse(source)
 
 
 def modules() -> list[Module]:

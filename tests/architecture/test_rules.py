@@ -6,6 +6,7 @@ import pytest
 
 from tests.architecture import rules
 from tests.architecture.rules import MAY_IMPORT, RULES, SINGLE_OWNERS
+from tests.architecture.shared_state import KEPT, state_that_is_shared
 from tests.architecture.sources import ROOMS, Module, modules, uses, within
 
 Rule = Callable[[Module], Iterator[str]]
@@ -47,6 +48,25 @@ PLANTED: list[tuple[Rule, str, str]] = [
         "from starlette.exceptions import HTTPException",
     ),
     (rules.owned_by_another, "app.main", "import uvicorn"),
+    *(
+        (state_that_is_shared, "app.latent_math", planted)
+        for planted in (
+            "_GENERATOR = np.random.default_rng()",
+            "_KNOWN = OncePerModel[Dimensions]()",
+            "known: dict[str, int] = dict()",
+            "names = (name for name in 'ab')",
+            "class Service:\n    seen: ClassVar = WeakKeyDictionary()",
+            "TABLE = {}\ndef f(key):\n    TABLE[key] = 1",
+            "TABLE = []\ndef f(key):\n    TABLE.append(key)",
+            "from app import other\ndef f(key):\n    del other.TABLE[key]",
+            "class Service:\n    seen: dict[str, int] = {}",
+            "known = {}",
+            "count = 0\ndef f():\n    global count\n    count += 1",
+            "@lru_cache\ndef noise(seed: int) -> Floats:\n    pass",
+            "class Service:\n    @cache\n    def f(self) -> dict[str, int]:\n        pass",
+            "try:\n    import x\nexcept ImportError:\n    _LOCK = Lock()",
+        )
+    ),
     (rules.too_long, "app.main", "\n" * 301),
     (rules.too_long, "app.main", "def f():\n" + "    pass\n" * 60),
     (rules.vaguely_named, "app.utils", ""),
@@ -78,6 +98,13 @@ def test_no_row_of_a_table_is_for_something_that_is_gone() -> None:
             module = next((module for module in there if module.name == owner), None)
             assert module is not None, owner
             assert uses(module, name), f"{owner} no longer uses {name}"
+
+
+def test_no_reason_is_given_for_what_is_not_kept() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.architecture.shared_state.KEPT", {})
+        found = [fault for module in modules() for fault in state_that_is_shared(module)]
+    assert {fault.partition(" ")[0] for fault in found} == KEPT.keys()
 
 
 def test_all_rooms_are_read() -> None:
