@@ -30,15 +30,22 @@ class Bodies:
 
     async def read(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         """The whole body, unpacked; raises what `parts` raises."""
+        if b"content-encoding" not in headers:
+            self._check_claim(headers)
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                # All of it at once, as most come: nothing has to be kept from part to part.
+                whole: bytes = message.get("body", b"")
+                check_length(len(whole), self._max_bytes)
+                return whole
+            receive = _beginning_with(message, receive)
         take = self.parts(scope, receive, headers)
-        message = await take()
-        if not message["more_body"]:
-            whole: bytes = message["body"]
-            return whole
-        parts = [message["body"]]
-        while message["more_body"]:
+        parts = []
+        more = True
+        while more:
             message = await take()
             parts.append(message["body"])
+            more = message["more_body"]
         return b"".join(parts)
 
     def parts(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
@@ -48,7 +55,6 @@ class Bodies:
         ClientGone where it does not come to its end, so that a part is never taken for the whole;
         Overloaded; UnsupportedCoding.
         """
-        claimed = headers.get(b"content-length", b"")
         most = self._max_bytes
         unpacker: Unpacker | None = None
         received, begun, ended = 0, False, False
@@ -56,7 +62,7 @@ class Bodies:
         async def take() -> Message:
             nonlocal received, begun, ended, unpacker
             if not begun:  # not before: of a body that nobody reads nothing is said
-                check_length(int(claimed) if claimed.isdigit() else 0, most)
+                self._check_claim(headers)
                 if coding := coding_of(headers.get(b"content-encoding", b"")):
                     unpacker = Unpacker(coding, most)
                 begun = True
@@ -75,6 +81,21 @@ class Bodies:
             return {"type": "http.request", "body": part, "more_body": more}
 
         return take
+
+    def _check_claim(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse by its Content-Length what need not be read for that."""
+        claimed = headers.get(b"content-length", b"")
+        check_length(int(claimed) if claimed.isdigit() else 0, self._max_bytes)
+
+
+def _beginning_with(first: Message, receive: Receive) -> Receive:
+    """`receive` that gives a message again which was taken already."""
+    given = [first]
+
+    async def again() -> Message:
+        return given.pop() if given else await receive()
+
+    return again
 
 
 def _unpacking(unpacker: Unpacker, part: bytes, more: bool) -> Callable[[], bytes]:  # noqa: FBT001

@@ -70,15 +70,8 @@ class WholeResponseCycle(RequestResponseCycle):
     body_bytes = 0  # of the body, as far as it has come
     _until_close = False  # the body ends with the connection, as HTTP/1.0 has it
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        outgoing: Flow,
-        part: Callable[[], None],
-        **uvicorns: Any,  # noqa: ANN401 - what uvicorn's own takes
-    ) -> None:
-        """`part` closes the connection behind the last answer."""
-        super().__init__(**uvicorns)
+    def belong_to(self, outbox: Outbox, outgoing: Flow, part: Callable[[], None]) -> None:
+        """Note whose it is; `part` closes the connection behind the last answer."""
         self.part = part
         self.outgoing = outgoing
         self._outbox = outbox

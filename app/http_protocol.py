@@ -168,10 +168,7 @@ class BoundedHttpProtocol(PatientConnection):
 
     def _begin(self, expect_100_continue: bool) -> None:  # noqa: FBT001
         """Hand the request to the application, or queue it behind those sent before it."""
-        self.cycle = WholeResponseCycle(
-            self.outbox,
-            self._leaving,
-            self.part,
+        self.cycle = cycle = WholeResponseCycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -184,6 +181,7 @@ class BoundedHttpProtocol(PatientConnection):
             keep_alive=self.scope["http_version"] != "1.0" and self.parser.should_keep_alive(),
             on_response=self.on_response_complete,
         )
+        cycle.belong_to(self.outbox, self._leaving, self.part)
         if self._answering():
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))

@@ -21,7 +21,7 @@ from app.routes.numbers import images_from_array, rows_from_array, rows_from_lis
 from app.routes.wire_types import DecodeRequest, EncodeRequest, Point, PointsRequest
 from app.service import DataPoint, LatentPoint, SeedPoint
 from app.service import Point as ServicePoint
-from app.worker_threads import offload
+from app.worker_threads import INLINE_BYTES, offload
 
 NPY = (media_types.NPY, "application/octet-stream")
 IMAGES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/apng")
@@ -135,8 +135,10 @@ async def _read_lists(
     exchange.service.limits.check("max_rows", len(rows), "rows")
     num_bytes = len(rows) * FLOAT_BYTES * prod(shape)
     exchange.ticket.reserve(num_bytes)
+    if LIST_EFFORT * num_bytes <= INLINE_BYTES:  # as most are
+        return exchange.note(rows_from_lists(rows, shape, what))
     work = partial(rows_from_lists, rows, shape, what)
-    return exchange.note(await offload(work, LIST_EFFORT * num_bytes, exchange.ticket))
+    return exchange.note(await offload(work, ticket=exchange.ticket))
 
 
 async def _rows_of_numbers(exchange: Exchange, rows: Sequence[object]) -> Floats:

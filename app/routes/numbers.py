@@ -51,6 +51,9 @@ def _block(values: Sequence[object], row_shape: tuple[int, ...], what: str, firs
             f"{what} hold a whole number of hundreds of digits; numbers are to be from "
             f"-{LARGEST:g} to {LARGEST:g}"
         ) from None
+    # Numbers like most are all there is to look at; the shape is seen to already.
+    if np.vdot(array, array) < SAFE_SQUARE:
+        return array.astype(np.float32)
     return rows_from_array(array, row_shape, what, first)
 
 
