@@ -37,6 +37,7 @@ class Bodies:
                 # All of it at once, as most come: nothing has to be kept from part to part.
                 whole: bytes = message.get("body", b"")
                 check_length(len(whole), self._max_bytes)
+                self._in_flight.check()
                 return whole
             receive = _beginning_with(message, receive)
         take = self.parts(scope, receive, headers)
