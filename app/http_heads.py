@@ -36,6 +36,15 @@ def check_head(
     return found
 
 
+def asked_for(host: bytes, port: int | None, headers: HeaderLines) -> HeaderLines:
+    """The headers with the host that a target in absolute form names, which is whom it is for,
+    whatever they say (RFC 9112, section 3.2.2).
+    """
+    name = b"[%s]" % host if b":" in host else host
+    line = (b"host", name if port is None else b"%s:%d" % (name, port))
+    return [line, *(other for other in headers if other[0] != b"host")]
+
+
 def without_upgrade(method: bytes, url: bytes, version: str, headers: HeaderLines) -> bytes:
     """The head again as bytes, without its offer to go on in another protocol."""
     lines = [b"%s %s HTTP/%s" % (method, url, version.encode())]

@@ -30,7 +30,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from app import http_refusals
 from app.http_connection import LAST_BYTES_SECONDS, PatientConnection
 from app.http_cycle import BROKEN, Outbox, WholeResponseCycle
-from app.http_heads import MAX_HEADERS, check_head, without_upgrade
+from app.http_heads import MAX_HEADERS, asked_for, check_head, without_upgrade
 from app.http_limits import ConnectionLimits
 from app.http_refusals import Refused
 from app.http_watch import Reports, Watch
@@ -159,6 +159,8 @@ class BoundedHttpProtocol(PatientConnection):
         self._body_until = self._since + self.limits.body_seconds
         self._beside = self._trailers = 0
         url = httptools.parse_url(self.url)
+        if url.host:
+            self.headers[:] = asked_for(url.host, url.port, self.headers)
         path = url.path or b"/"
         scope["method"] = method.decode()
         scope["raw_path"] = path
@@ -233,10 +235,12 @@ class BoundedHttpProtocol(PatientConnection):
         self._since = self.loop.time()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif self._ahead:
-            self._parse_pieces(self._ahead)
-        if not self._answering():
+        elif not self._ahead:
             self._rest()
+        else:
+            self._parse_pieces(self._ahead)
+            if not self._answering():
+                self._rest()
         if not (self.pipeline or self._ahead):
             self.flow.resume_reading()
 

@@ -1,7 +1,7 @@
 """The application: settings in, a FastAPI app out, which loads and warms before it is ready."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi import Path as PathParameter
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import State
 from starlette.types import ASGIApp
 
 from app import __version__, error_responses, openapi
@@ -73,6 +74,31 @@ LATENT_SPACE = [
 ]
 
 
+class SharedState(State):
+    """What the application's parts share, as plain attributes.
+
+    Starlette's own finds each by a call, of which a request would make six.
+    """
+
+    settings: Settings
+    store: Path
+    summaries: Summaries
+    not_served: dict[str, str]  # why, by name
+    stop_loading: Callable[[], None]
+    metrics: Metrics
+    budget: MemoryBudget
+    renders: RenderQueue
+    answers: RowAnswers
+    in_flight: InFlight
+    bodies: Bodies
+    queries: Queries
+    service: LatentService  # once the models are loaded
+    ready: bool
+    fatal: Callable[[str], None]
+
+    __setattr__ = object.__setattr__  # type: ignore[assignment] # the same, but for a name
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI application; without settings it reads them from the environment.
 
@@ -88,20 +114,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.settings = settings
-    app.state.store = settings.store or store_path()
-    app.state.summaries = Summaries(app.state.store)
-    app.state.not_served = {}
-    app.state.stop_loading = stop_verifying
-    app.state.metrics = Metrics()
-    app.state.budget = MemoryBudget(app.state.metrics, settings.max_queue_bytes)
-    app.state.renders = RenderQueue(app.state.metrics, settings.render_threads)
-    app.state.answers = RowAnswers(settings, app.state.metrics, app.state.renders)
-    app.state.in_flight = InFlight(settings.max_bytes_in_flight)
-    app.state.bodies = Bodies(settings.max_body_bytes, app.state.in_flight)
-    app.state.queries = Queries()
-    app.state.ready = False
-    app.state.fatal = partial(end_by_signal, app)
+    state = app.state = SharedState()
+    state.settings = settings
+    state.store = settings.store or store_path()
+    state.summaries = Summaries(state.store)
+    state.not_served = {}
+    state.stop_loading = stop_verifying
+    state.metrics = Metrics()
+    state.budget = MemoryBudget(state.metrics, settings.max_queue_bytes)
+    state.renders = RenderQueue(state.metrics, settings.render_threads)
+    state.answers = RowAnswers(settings, state.metrics, state.renders)
+    state.in_flight = InFlight(settings.max_bytes_in_flight)
+    state.bodies = Bodies(settings.max_body_bytes, state.in_flight)
+    state.queries = Queries()
+    state.ready = False
+    state.fatal = partial(end_by_signal, app)
     error_responses.register(app)
     openapi.install(app)
     _add_routes(app)

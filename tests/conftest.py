@@ -2,6 +2,7 @@
 real MNIST where it is there.
 """
 
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ settings.register_profile(
 )
 settings.register_profile("search", deadline=None, max_examples=20_000, database=None)
 settings.load_profile("suite")
+
+
+# A shell's background job ignores Ctrl-C, and so would every process that is started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,10 @@ from app.engine.loaded_model import Operation
 from app.engine.memory_budget import MemoryBudget
 from app.errors import DeadlinePassed, LatentdError, NotFinite
 
+# A request counts as so many bytes at least: it takes some beside its arrays, and most small ones
+# are then counted once.
+LEAST_BYTES = 2**14
+
 
 class Ticket:
     """One request's deadline, what it holds of the budget, and how its seconds were spent so far.
@@ -47,6 +51,7 @@ class Ticket:
     def reserve(self, num_bytes: int) -> None:
         """Hold at least `num_bytes` until `release`; raises LimitExceeded or Overloaded."""
         if num_bytes > self._held and self._budget is not None:
+            num_bytes = max(num_bytes, LEAST_BYTES)
             self._budget.take(num_bytes - self._held, self._held)
             self._held = num_bytes
 

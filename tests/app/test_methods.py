@@ -195,6 +195,28 @@ def test_another_host_is_not_answered(
     assert below.get("/health/ready", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("http://vae.example", "evil.example", 200),
+        ("http://VAE.example:80", "evil.example", 200),
+        ("http://evil.example", "vae.example", 421),
+        ("http://vae.example@evil.example", "vae.example", 421),
+        ("http://[::1]:80", "vae.example", 421),
+        ("", "vae.example", 200),
+        ("", "evil.example", 421),
+    ],
+)
+def test_an_absolute_target_says_which_host_is_asked(
+    below: httpx.Client, target: str, host: str, status: int
+) -> None:
+    for path in ("/sample?seed=1", "/docs"):
+        wire = Wire(below)
+        with wire.socket:
+            wire.socket.sendall(f"GET {target}{path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+            assert wire.response().status == status
+
+
 def test_a_target_with_odd_bytes_is_just_not_there(client: httpx.Client) -> None:
     for odd in ("%00", "%0a", "%ff", "%", "%zz", "..", "%2e%2e", "\\", "%F0%9F%8E%B2", "*"):
         wire = Wire(client)

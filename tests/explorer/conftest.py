@@ -164,9 +164,11 @@ class Explorer:
         )
 
     def view(self) -> str:
-        """The view as the address says it, once it is written."""
-        self.page.wait_for_timeout(200)
-        return self.page.url.partition("#")[2]
+        """The view as the address says it; the page writes it late, and at once when it is left."""
+        written: str = self.page.evaluate(
+            "() => { dispatchEvent(new Event('pagehide')); return location.hash.slice(1); }"
+        )
+        return written
 
     def fault_of(self, section: str, words: str) -> None:
         """Wait until the section says `words` against what was done."""
