@@ -2,6 +2,8 @@
 # HOST and PORT are short for LATENTD_HOST and LATENTD_PORT; every LATENTD_* variable passes through.
 PYTHON ?= python3
 RECIPE ?= digits
+# Half of a test's time is waiting, for processes and browsers: more than there are cores.
+TESTS_AT_ONCE ?= 3
 BIN := .venv/bin
 SETUP := .venv/.set-up
 
@@ -30,7 +32,7 @@ serve: setup
 	@exec $(BIN)/python -m app serve
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist loadgroup
 
 test-slow: setup
 	$(BIN)/pytest -m slow

@@ -27,7 +27,7 @@ from model_store.settings import allow_operators
 from model_store.version_files import VersionFolder
 
 STDIN, STDOUT, STDERR = range(3)
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 30.0
 _PR_SET_PDEATHSIG = 1  # the fork gets the signal when this process ends, however it does
 # Forms in which torch and the C++ library say that there is no memory.
 _NO_MEMORY = ("can't allocate memory", "bad_alloc", "not enough memory", "MemoryError")

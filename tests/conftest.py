@@ -27,6 +27,16 @@ settings.load_profile("suite")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several tests run at a time, keep those together that share what is dear to make: a
+    module's services, and the browser and the service of all tests of the page.
+    """
+    for item in items:
+        package = item.path.parent
+        shared = package if package.name == "explorer" else item.path
+        item.add_marker(pytest.mark.xdist_group(str(shared)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     # Several OpenMP threads on few cores wait for each other more than they work.

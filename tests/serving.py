@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from tests.warm import Warm
+
 READY = re.compile(r"ready: (http://\S+)")
 
 
@@ -23,8 +25,13 @@ def environment(store: Path | None = None, **settings: object) -> dict[str, str]
     return kept | {f"LATENTD_{name.upper()}": str(value) for name, value in given.items()}
 
 
-def start(store: Path | None = None, **settings: object) -> "subprocess.Popen[str]":
-    """`python -m app` with its log on a pipe."""
+def start(store: Path | None = None, **settings: object) -> Warm:
+    """`python -m app` with its log on a pipe, whose imports are done already."""
+    return Warm([], environment(store, **settings))
+
+
+def start_cold(store: Path | None = None, **settings: object) -> "subprocess.Popen[str]":
+    """The same from nothing, as users start it."""
     return subprocess.Popen(
         [sys.executable, "-m", "app"],
         env=environment(store, **settings),

@@ -6,13 +6,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 
-from tests.serving import READY, environment
+from tests.serving import READY, start, start_cold
+from tests.warm import Warm
 
 T = TypeVar("T")
 
@@ -20,10 +21,8 @@ T = TypeVar("T")
 class Service:
     """A process and what it has logged so far."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, *command], env=environment, stderr=subprocess.PIPE, text=True
-        )
+    def __init__(self, process: "subprocess.Popen[str] | Warm") -> None:
+        self.process = process
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
@@ -67,17 +66,28 @@ class Service:
         return status
 
 
-@contextmanager
-def service(store: Path, **settings: object) -> Iterator[Service]:
+def service(store: Path, **settings: object) -> AbstractContextManager[Service]:
     """A service that has just been started; killed at the end if it still runs."""
-    with process(["-m", "app"], environment(store, **settings)) as running:
-        yield running
+    return _killed_at_the_end(start(store, **settings))
+
+
+def cold_service(store: Path, **settings: object) -> AbstractContextManager[Service]:
+    """The same, started from nothing, for what happens while it starts."""
+    return _killed_at_the_end(start_cold(store, **settings))
+
+
+def process(command: list[str], environment: dict[str, str]) -> AbstractContextManager[Service]:
+    """The same of any Python command."""
+    return _killed_at_the_end(
+        subprocess.Popen(
+            [sys.executable, *command], env=environment, stderr=subprocess.PIPE, text=True
+        )
+    )
 
 
 @contextmanager
-def process(command: list[str], environment: dict[str, str]) -> Iterator[Service]:
-    """The same of any Python command."""
-    running = Service(command, environment)
+def _killed_at_the_end(started: "subprocess.Popen[str] | Warm") -> Iterator[Service]:
+    running = Service(started)
     try:
         yield running
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.processes import Service, children, runs, service, until
+from tests.app.processes import Service, children, cold_service, runs, until
 from tests.model_store.hostile import HangsForEver, plant
 
 # Of the checks of one model: longer than any test waits.
@@ -80,7 +80,7 @@ def leaves_nobody(started: set[int]) -> None:
     ],
 )
 def test_a_signal_ends_it_and_what_verifies(store: Path, workers: int, sig: signal.Signals) -> None:
-    with service(store, workers=workers, **FOR_EVER) as running:
+    with cold_service(store, workers=workers, **FOR_EVER) as running:
         started = verifying(running)
         running.process.send_signal(sig)
         assert running.process.wait(SOON) in (0, -sig)
@@ -91,7 +91,7 @@ def test_a_signal_ends_it_and_what_verifies(store: Path, workers: int, sig: sign
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_start_that_takes_too_long_ends_what_verifies(store: Path, workers: int) -> None:
-    with service(store, workers=workers, start_timeout_s=25, **FOR_EVER) as running:
+    with cold_service(store, workers=workers, start_timeout_s=25, **FOR_EVER) as running:
         started = verifying(running)
         assert running.process.wait(60) == 1
         leaves_nobody(started)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.processes import Service, children, process, runs, service, until
+from tests.app.processes import Service, children, cold_service, process, runs, until
 from tests.factories import publish_kind
 from tests.serving import environment
 
@@ -79,7 +79,7 @@ def maps(library: str) -> Callable[[int], bool]:
     ],
 )
 def test_a_signal_ends_a_start_at_once(store: Path, sig: signal.Signals, library: str) -> None:
-    with service(store) as running:
+    with cold_service(store) as running:
         if library == "latentd":
             running.said("latentd .* on cpu")  # the models are being loaded
         else:
@@ -136,7 +136,7 @@ def test_process_1_buries_orphans_and_ends_as_its_child() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_start_that_takes_too_long_is_given_up(store: Path, workers: int) -> None:
-    with service(store, start_timeout_s=0.001, workers=workers) as running:
+    with cold_service(store, start_timeout_s=0.001, workers=workers) as running:
         assert running.process.wait(60) == 1
         running.end()
         assert running.log.count("cannot start: not ready after 0.001 s (LATENTD_START_") == 1

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.app.processes import process, service
+from tests.app.processes import cold_service, process
 from tests.factories import publish_kind
 from tests.serving import READY, environment, refusal, running
 
@@ -36,7 +36,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_the_log_says_address_device_version_and_model(store: Path) -> None:
-    with service(store, devce="cpu") as running:
+    with cold_service(store, devce="cpu") as running:
         running.said(READY.pattern)
         log = running.log
     assert "LATENTD_DEVCE is set, but there is no such setting; did you mean LATENTD_DEVICE?" in log
@@ -47,7 +47,7 @@ def test_the_log_says_address_device_version_and_model(store: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(store: Path, signum: signal.Signals) -> None:
-    with service(store) as running:
+    with cold_service(store) as running:
         running.said(READY.pattern)
         running.process.send_signal(signum)
         assert running.end() == 0, running.log

@@ -66,10 +66,8 @@ def training(words: list[str], encoding: str) -> "subprocess.CompletedProcess[by
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=100, check=False)
 
 
-@pytest.mark.parametrize(
-    "source",
-    ["image_folder", *(pytest.param(name, marks=pytest.mark.slow) for name in [*MADE][1:])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("source", MADE)
 def test_they_train_and_are_told_wherever_names_are_told(tmp_path: Path, source: str) -> None:
     make, recipe = MADE[source]
     (tmp_path / "store").mkdir()

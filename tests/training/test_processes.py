@@ -35,6 +35,7 @@ def curve(folder: Path, event: str) -> list[dict[str, float]]:
     return [line for line in timeless if line.pop("event") == event]
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     run("digits", [*GIVEN, f"out={tmp_path / 'one'}"])
     ended = torchrun(tmp_path, "-m", "training", "run", "digits", *GIVEN, "out=two")
