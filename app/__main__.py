@@ -86,6 +86,10 @@ def _serve(settings: Settings) -> int:
 
         return supervise(settings)
     started = limit_start(settings.start_timeout_s, logging.getLogger("latentd").error)
+    # It has torch imported, which takes longest; what verifies models does so beside the rest.
+    from model_store import expect_to_verify
+
+    expect_to_verify()
     from app.server import serve_alone
 
     return serve_alone(settings, started)

@@ -37,7 +37,7 @@ from model_store.publishing import publish, publish_again, remove
 from model_store.scores import Scores
 from model_store.settings import store_path
 from model_store.summaries import Summaries
-from model_store.verification import stop_verifying
+from model_store.verification import expect_to_verify, stop_verifying
 
 __all__ = [
     "MAX_DIRECTIONS",
@@ -70,6 +70,7 @@ __all__ = [
     "TensorRecord",
     "TrainingFacts",
     "VersionTaken",
+    "expect_to_verify",
     "find",
     "legal_direction",
     "legal_name",

@@ -26,8 +26,17 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def receipt_key(*facts: str) -> str:
     """The name of the receipt for what `facts` say, under the checks of this release."""
+    return f"{_release()}-{_digest(*facts)}"
+
+
+def _release() -> str:
+    """What receipts of other checks, or by other versions of what runs them, do not begin with."""
     here = (checks_digest(), torch.__version__, python_version(), *sorted(extra_operators()))
-    return hashlib.sha256("\n".join((*facts, *here)).encode()).hexdigest()
+    return _digest(*here)[:16]
+
+
+def _digest(*facts: str) -> str:
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -49,6 +58,12 @@ def has_receipt(key: str) -> bool:
         except OSError:
             return False
         return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def has_any_receipt() -> bool:
+    """Whether anything was verified here by the checks of this release."""
+    with _opened() as folder:
+        return folder is not None and any(name.startswith(_release()) for name in _names(folder))
 
 
 def keep_receipt(key: str) -> None:
@@ -109,8 +124,12 @@ def _opened() -> Iterator[int | None]:
             os.close(folder)
 
 
+def _names(folder: int) -> list[str]:
+    return [name for name in os.listdir(folder) if name != _LOCK]
+
+
 def _forget_the_oldest(folder: int) -> None:
-    names = [name for name in os.listdir(folder) if name != _LOCK]
+    names = _names(folder)
     if len(names) > MOST_KEPT:
         names.sort(key=lambda name: os.stat(name, dir_fd=folder).st_mtime)
         for name in names[: len(names) - MOST_KEPT]:

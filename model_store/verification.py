@@ -18,9 +18,15 @@ import time
 from contextlib import suppress
 from typing import NamedTuple, get_args
 
-from model_store.errors import CannotVerify, Check, CheckpointRejected
+from model_store.errors import CannotVerify, Check, CheckpointRejected, StoreError
 from model_store.location import ModelId
-from model_store.receipts import has_receipt, keep_receipt, one_at_a_time, receipt_key
+from model_store.receipts import (
+    has_any_receipt,
+    has_receipt,
+    keep_receipt,
+    one_at_a_time,
+    receipt_key,
+)
 from model_store.settings import (
     extra_operators,
     verifier_environment,
@@ -71,6 +77,15 @@ def require_verified(candidate: Candidate) -> None:
     log.info("%s is verified, in a process of its own, which took %.1f s", model, seconds)
 
 
+def expect_to_verify() -> None:
+    """Have the process imported what it needs by the time that it is asked, if that is likely to
+    be soon: where this release has verified nothing here yet.
+    """
+    with suppress(StoreError):  # which is told to whoever needs it
+        if not has_any_receipt():
+            _VERIFIER.begin()
+
+
 def stop_verifying() -> None:
     """End what is being verified, from any thread or signal handler, as this process is to end.
 
@@ -111,6 +126,12 @@ class _Verifier:
         for check in CHECKS:
             if answer["check"] == check:
                 raise CheckpointRejected(check, candidate.model, answer["detail"])
+
+    def begin(self) -> None:
+        """Have the process started."""
+        with self._lock:
+            if not self._stopped:
+                self._running()
 
     def stop(self) -> None:
         """Let the process end now, and none be started; takes no lock."""

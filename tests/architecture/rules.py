@@ -53,7 +53,7 @@ MAY_IMPORT = {
         "model_store",
         "app",
     ],
-    "app.__main__": ["httpx", "app"],
+    "app.__main__": ["httpx", "app", "model_store"],
     "app.server": ["uvicorn", "fastapi", "app"],
     # The server's side of the wire knows no application, but for the account that both keep.
     "app.http_protocol": [

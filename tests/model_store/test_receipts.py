@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from model_store import CheckpointRejected, ModelId, load
-from model_store.receipts import MOST_KEPT, checks_digest, has_receipt, keep_receipt, receipt_key
+from model_store.receipts import (
+    MOST_KEPT,
+    checks_digest,
+    has_any_receipt,
+    has_receipt,
+    keep_receipt,
+    receipt_key,
+)
 from tests.model_store.hostile import AsksForTooMuch, plant
 from tests.model_store.tiny import publish_tiny
 
@@ -124,6 +131,17 @@ def test_a_user_without_a_home_has_no_receipts(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HOME", "/nonexistent")
     keep_receipt(receipt_key("a"))
     assert not has_receipt(receipt_key("a"))
+
+
+def test_receipts_of_other_checks_are_none(receipts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not has_any_receipt()
+    receipts.mkdir(parents=True, mode=0o700)
+    (receipts / "another").touch()
+    assert not has_any_receipt()
+    keep_receipt(receipt_key("a"))
+    assert has_any_receipt()
+    monkeypatch.setenv("LATENTD_EXTRA_OPERATORS", "aten::special_i0")
+    assert not has_any_receipt()
 
 
 def test_no_more_than_so_many_are_kept(receipts: Path) -> None:
