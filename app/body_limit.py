@@ -12,11 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.content_coding import Unpacker, coding_of
 from app.errors import BadBody, BodyTooLarge, BodyTooSlow, ClientGone
 from app.in_flight import InFlight
+from app.server_contract import BODY_FAILED, LATE
 from app.worker_threads import offload
 
-# In a scope's state, from the server (app/http_cycle.py): why a body does not come to its end.
-BODY_FAILED = "body_failed"
-LATE = "late"
 # What a compressed byte is reckoned to come to, which decides where it is unpacked.
 UNPACKED_BYTES = 64
 

@@ -9,11 +9,12 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app import http_refusals
-from app.http_cycle import LATE, WholeResponseCycle
+from app.http_cycle import WholeResponseCycle
 from app.http_limits import ConnectionLimits, Flow, Pace
 from app.http_refusals import Refused
 from app.http_watch import Watch
 from app.in_flight import InFlight
+from app.server_contract import CANCEL_ON_LEAVING, CLIENT_LEFT, LATE
 
 # How long a connection without a request stays open when the service ends: one may be on its way.
 LAST_CALL_SECONDS = 0.5
@@ -67,8 +68,8 @@ class PatientConnection(HttpToolsProtocol):
             running.disconnected = True
             running.message_event.set()
             state = running.scope["state"]
-            if state.get("cancel_on_leaving"):
-                state["client_left"] = True
+            if state.get(CANCEL_ON_LEAVING):
+                state[CLIENT_LEFT] = True
                 self._task.cancel()
 
     def pause_writing(self) -> None:

@@ -3,34 +3,26 @@
 A short answer costs less to make than to write, and a write that wakes a sleeping client costs
 twice as much as one to a client that is awake. So head and body are one write, where uvicorn's are
 two, and the answers of a batch go out together, of which the first one wakes whoever reads. What is
-offered is an ASGI extension, a message of its own for a response that is all there:
-
-    {"type": "latentd.response", "status": 200, "headers": […], "body": b"…"}
+offered is an ASGI extension, a message of its own for a response that is all there
+(app/server_contract.py).
 
 A body that does not come to its end is told like a client that leaves (`http.disconnect`), with the
-reason in `scope["state"]["body_failed"]`: LATE or BROKEN. It can still be answered.
+reason in the scope's state. It can still be answered.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableMapping
-from types import MappingProxyType
+from collections.abc import Callable, MutableMapping
 from typing import Any, TypeAlias, cast
 
 from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from app.http_limits import Flow
+from app.server_contract import BODY_FAILED, OFFER, WHOLE_RESPONSE
 
-WHOLE = "latentd.response"
-# One for all requests, so that none writes to it.
-OFFER: Mapping[str, Mapping[object, object]] = MappingProxyType({WHOLE: MappingProxyType({})})
 HeaderList: TypeAlias = list[tuple[bytes, bytes]]
 # Beyond, to copy the body behind the head takes longer than a second system call.
 LARGEST = 65_536
-# Why a body did not come to its end though its client is still there; app/body_limit.py reads it.
-BODY_FAILED = "body_failed"
-LATE = "late"
-BROKEN = "broken"
 NO_BODY = (204, 304)
 # Headers that uvicorn reads more out of than their bytes.
 WITH_A_MEANING = (b"connection", b"transfer-encoding")
@@ -106,7 +98,7 @@ class WholeResponseCycle(RequestResponseCycle):
     async def send(self, message: MutableMapping[str, Any]) -> None:  # type: ignore[override]
         """Send what the application says."""
         kind = message["type"]
-        if kind == WHOLE:
+        if kind == WHOLE_RESPONSE:
             await self._send_whole(message["status"], message["headers"], message["body"])
             return
         if kind == "http.response.start" and self._lacks_length(message):

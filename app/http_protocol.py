@@ -10,9 +10,8 @@ An upgrade of the protocol is not taken, so a request that offers one is a reque
 (RFC 9110, section 7.8). llhttp stops behind the head of such a request and would take its body for
 the next one: that head is parsed anew without the offer.
 
-An application that sets `scope["state"]["cancel_on_leaving"]` has the task that runs it cancelled
-if the client leaves before the answer is complete; `scope["state"]["client_left"]` tells that from
-other cancellations. This is cheaper than a task that awaits `http.disconnect` beside each request.
+An application that sets CANCEL_ON_LEAVING has the task that runs it cancelled if the client leaves
+before the answer is complete, which is cheaper than a task beside it that awaits `http.disconnect`.
 While nothing more is read from the client (a body or a request sent ahead waits for the
 application), its leaving shows only in writing to it.
 """
@@ -29,12 +28,13 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app import http_refusals
 from app.http_connection import LAST_BYTES_SECONDS, PatientConnection
-from app.http_cycle import BROKEN, Outbox, WholeResponseCycle
+from app.http_cycle import Outbox, WholeResponseCycle
 from app.http_heads import MAX_HEADERS, asked_for, check_head, without_upgrade
 from app.http_limits import ConnectionLimits
 from app.http_refusals import Refused
 from app.http_watch import Reports, Watch
 from app.in_flight import InFlight
+from app.server_contract import BROKEN
 
 # So much is parsed at a time: it bounds how many requests sent ahead there are, not their bytes.
 PIECE = 4096

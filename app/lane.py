@@ -23,13 +23,10 @@ from app.request_record import RequestRecords
 from app.routes.lean_route import LeanRoute
 from app.routes.reply import Reply
 from app.routes.rows import RowAnswers
+from app.server_contract import CANCEL_ON_LEAVING, CLIENT_LEFT
 
 log = logging.getLogger("latentd")
 
-# In a scope's state, to and from the server (app/http_protocol.py): cancel this request's task when
-# its client leaves; it has left. To wait for `http.disconnect` instead takes two tasks a request.
-CANCEL_ON_LEAVING = "cancel_on_leaving"
-CLIENT_LEFT = "client_left"
 FORESEEN = (LatentdError, RequestValidationError)
 
 
@@ -77,6 +74,7 @@ class Lane:
     async def _answer(self, route: LeanRoute, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         header = self._records.begin(scope)
+        # To wait for `http.disconnect` instead takes two tasks a request.
         scope["state"][CANCEL_ON_LEAVING] = True
         reply = None
         try:

@@ -77,11 +77,11 @@ def read(file: bytes) -> Container:
     """
     header, chunks = _picture_chunks(file)
     size = (header.width, header.height)
-    if len(chunks) == 1 and header.plain_channels:
+    if len(chunks) == 1 and (channels := header.plain_channels):
         name, data = chunks[0]
         if len(file) != HEADER_END + 12 + len(data) + len(END):
             file = file[:HEADER_END] + _written(name, data) + END
-        return Container("PNG", size, file, 1, 1, header.plain_channels)
+        return Container("PNG", size, file, 1, 1, channels)
     _check_order(header, chunks)
     moving = _animation(header, chunks)
     exif = next((data for name, data in chunks if name == b"eXIf"), b"")

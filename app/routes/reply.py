@@ -11,6 +11,7 @@ from starlette.types import Scope, Send
 
 from app.formats import Buffer
 from app.formats.json import dump
+from app.server_contract import WHOLE_RESPONSE
 from app.service import ServedModel, Ticket
 from app.worker_threads import offload
 
@@ -21,9 +22,6 @@ TIMING = b"queue;dur=%.2f, batch;dur=%.2f, device;dur=%.2f, render;dur=%.2f"
 # Bytes of what one answer's headers list. Clients and proxies read some kilobytes of a head, and
 # 4,096 is the least that is usual.
 LONGEST_LISTS = 2560
-
-# An offer of the server's: one message for a whole response (app/http_cycle.py).
-WHOLE = "latentd.response"
 
 HeaderList = list[tuple[bytes, bytes]]
 
@@ -103,8 +101,8 @@ class Reply(NamedTuple):
             await send({"type": "http.response.body", "body": b""})
             return
         *parts_before, last = self.body or (b"",)
-        if not parts_before and WHOLE in scope.get("extensions", ()):
-            await send({"type": WHOLE, "status": status, "headers": headers, "body": last})
+        if not parts_before and WHOLE_RESPONSE in scope.get("extensions", ()):
+            await send({"type": WHOLE_RESPONSE, "status": status, "headers": headers, "body": last})
             return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         for part in parts_before:

@@ -17,7 +17,7 @@ SECONDS = 0.6
 # Those who ask for /lost and /kept are answered in one turn, in which /lost loses its connection.
 LISTENS_FOR_DISCONNECT = """
 import asyncio, sys, uvicorn
-from app.http_cycle import WHOLE
+from app.server_contract import CANCEL_ON_LEAVING, CLIENT_LEFT, WHOLE_RESPONSE
 from app.http_limits import ConnectionLimits
 from app.http_protocol import bounded
 
@@ -25,13 +25,13 @@ pair = asyncio.Barrier(2)
 
 async def app(scope, receive, send):
     path = scope["path"]
-    scope["state"]["cancel_on_leaving"] = True
+    scope["state"][CANCEL_ON_LEAVING] = True
     if path == "/slow":
         print("asked", path, file=sys.stderr, flush=True)
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            assert scope["state"]["client_left"]
+            assert scope["state"][CLIENT_LEFT]
             print("left", path, file=sys.stderr, flush=True)
             return
     if path in ("/lost", "/kept"):
@@ -39,7 +39,7 @@ async def app(scope, receive, send):
         headers = [(b"content-length", b"4")]
         if path == "/lost":
             send.__self__.transport.abort()
-        await send({"type": WHOLE, "status": 200, "headers": headers, "body": b"here"})
+        await send({"type": WHOLE_RESPONSE, "status": 200, "headers": headers, "body": b"here"})
         return
     await send({"type": "http.response.start", "status": 204, "headers": []})
     await send({"type": "http.response.body"})

@@ -55,7 +55,7 @@ MAY_IMPORT = {
     ],
     "app.__main__": ["httpx", "app", "model_store"],
     "app.server": ["uvicorn", "fastapi", "app"],
-    # The server's side of the wire knows no application, but for the account that both keep.
+    # The server's side of the wire knows no application, but for what both say and keep.
     "app.http_protocol": [
         "uvicorn",
         "httptools",
@@ -66,6 +66,7 @@ MAY_IMPORT = {
         "app.http_refusals",
         "app.http_watch",
         "app.in_flight",
+        "app.server_contract",
     ],
     "app.http_connection": [
         "uvicorn",
@@ -74,10 +75,12 @@ MAY_IMPORT = {
         "app.http_refusals",
         "app.http_watch",
         "app.in_flight",
+        "app.server_contract",
     ],
-    "app.http_cycle": ["uvicorn", "app.http_limits"],
+    "app.http_cycle": ["uvicorn", "app.http_limits", "app.server_contract"],
     "app.http_heads": ["app.http_refusals"],
     "app.http_limits": [],
+    "app.server_contract": [],
     "app.http_refusals": ["orjson", "app.answer_headers"],
     "app.http_watch": ["app.http_limits", "app.in_flight"],
     "app.in_flight": ["app.errors"],
@@ -160,6 +163,7 @@ MAY_IMPORT = {
         "app.neighbour_index",
         "app.operations",
         "app.paths",
+        "app.server_contract",
         "app.service",
         "app.worker_threads",
     ],
@@ -190,6 +194,7 @@ MAY_IMPORT = {
         "app.paths",
         "app.render_queue",
         "app.routes",
+        "app.server_contract",
         "app.service",
         "app.settings",
         "app.worker_threads",
