@@ -2,8 +2,8 @@
 # HOST and PORT are short for LATENTD_HOST and LATENTD_PORT; every LATENTD_* variable passes through.
 PYTHON ?= python3
 RECIPE ?= digits
-# Half of a test's time is waiting, for processes and browsers: more than there are cores.
-TESTS_AT_ONCE ?= 3
+# Tests start services, browsers and trainings; more at a time wait for each other.
+TESTS_AT_ONCE ?= 2
 BIN := .venv/bin
 SETUP := .venv/.set-up
 

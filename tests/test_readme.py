@@ -63,7 +63,7 @@ def variables() -> dict[str, str]:
     return environment() | {"PATH": paths, "PORT": "0"}
 
 
-def run(command: str, checkout: Path, variables: dict[str, str], timeout: float = 110) -> str:
+def run(command: str, checkout: Path, variables: dict[str, str], timeout: float = 230) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=checkout,

@@ -130,14 +130,15 @@ def test_a_hangup_brings_new_workers_with_new_models_and_no_gap(two: Service, st
 
 def test_a_reload_that_fails_leaves_the_workers_as_they_are(two: Service, store: Path) -> None:
     old = two.workers()
-    damaged = store / "grey" / "2" / "model.ts"
+    latest = max((store / "grey").iterdir(), key=lambda version: int(version.name))
+    damaged = latest / "model.ts"
     content = damaged.read_bytes()
     damaged.chmod(0o644)
     damaged.write_bytes(content[:-1])
     two.process.send_signal(signal.SIGHUP)
-    two.said("cannot start: .*grey@2.*; the other workers stay")
+    two.said(f"cannot start: .*grey@{latest.name}.*; the other workers stay")
     assert two.workers() == old
-    assert two.get("/sample").headers["X-Latentd-Model"] == "grey@2"
+    assert two.get("/sample").headers["X-Latentd-Model"] == f"grey@{latest.name}"
     damaged.write_bytes(content)
 
 
