@@ -235,12 +235,10 @@ class BoundedHttpProtocol(PatientConnection):
         self._since = self.loop.time()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
-        elif not self._ahead:
-            self._rest()
-        else:
+        elif self._ahead:
             self._parse_pieces(self._ahead)
-            if not self._answering():
-                self._rest()
+        if not self._answering():
+            self._rest()
         if not (self.pipeline or self._ahead):
             self.flow.resume_reading()
 

@@ -75,7 +75,7 @@ LATENT_SPACE = [
 
 
 class SharedState(State):
-    """What the application's parts share, as plain attributes.
+    """Hold what the application's parts share, as plain attributes.
 
     Starlette's own finds each by a call, of which a request would make six.
     """

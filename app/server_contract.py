@@ -1,4 +1,4 @@
-"""What this server and this application say to each other beyond ASGI: a message and four words.
+"""Name what this server and this application tell each other beyond ASGI: a message and words.
 
 Both work without the other: the application asks whether the message is offered, and a server that
 does not know the words leaves them unsaid.

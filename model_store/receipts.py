@@ -30,7 +30,7 @@ def receipt_key(*facts: str) -> str:
 
 
 def _release() -> str:
-    """What receipts of other checks, or by other versions of what runs them, do not begin with."""
+    """Name the checks, and the versions of what runs them, as receipts begin."""
     here = (checks_digest(), torch.__version__, python_version(), *sorted(extra_operators()))
     return _digest(*here)[:16]
 
@@ -61,9 +61,10 @@ def has_receipt(key: str) -> bool:
 
 
 def has_any_receipt() -> bool:
-    """Whether anything was verified here by the checks of this release."""
+    """Say whether anything was verified here by the checks of this release."""
+    release = _release()
     with _opened() as folder:
-        return folder is not None and any(name.startswith(_release()) for name in _names(folder))
+        return folder is not None and any(name.startswith(release) for name in _names(folder))
 
 
 def keep_receipt(key: str) -> None:

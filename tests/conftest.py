@@ -28,8 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several tests run at a time, keep those together that share what is dear to make: a
-    module's services, and the browser and the service of all tests of the page.
+    """Keep tests together that share what is dear to make, where several run at a time: a module's
+    services, and the browser and the service of all tests of the page.
     """
     for item in items:
         package = item.path.parent

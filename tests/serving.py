@@ -27,7 +27,7 @@ def environment(store: Path | None = None, **settings: object) -> dict[str, str]
 
 def start(store: Path | None = None, **settings: object) -> Warm:
     """`python -m app` with its log on a pipe, whose imports are done already."""
-    return Warm([], environment(store, **settings))
+    return Warm(environment(store, **settings))
 
 
 def start_cold(store: Path | None = None, **settings: object) -> "subprocess.Popen[str]":

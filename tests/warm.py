@@ -20,15 +20,14 @@ FORKS.set_forkserver_preload(["app.server"])
 class Warm:
     """The process, to be used as a `subprocess.Popen` with text on its standard error."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self.args = ["app", *arguments]
-        self._log, write_end = FORKS.Pipe(duplex=False)
-        self._process = FORKS.Process(target=_run, args=(self.args, environment, write_end))
+    def __init__(self, environment: dict[str, str]) -> None:
+        log, write_end = FORKS.Pipe(duplex=False)
+        self._process = FORKS.Process(target=_run, args=(environment, write_end))
         self._process.start()
         write_end.close()
         # Of a descriptor of its own: either may be closed first.
-        self.stderr = os.fdopen(os.dup(self._log.fileno()), encoding="utf-8")
-        self._log.close()
+        self.stderr = os.fdopen(os.dup(log.fileno()), encoding="utf-8")
+        log.close()
         assert self._process.pid is not None
         self.pid = self._process.pid
 
@@ -45,14 +44,16 @@ class Warm:
         """The exit status; raises TimeoutExpired."""
         self._process.join(timeout)
         if (status := self.returncode) is None:
-            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            raise subprocess.TimeoutExpired("app", timeout or 0)
         return status
 
     def communicate(self, timeout: float | None = None) -> tuple[None, str]:
         """The rest of what it says, once it has ended."""
-        self.wait(timeout)
+        # Read first: a process that has more to say than a pipe holds would never end.
         with self.stderr:
-            return None, self.stderr.read()
+            said = self.stderr.read()
+        self.wait(timeout)
+        return None, said
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the process if it runs."""
@@ -68,10 +69,10 @@ class Warm:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(arguments: list[str], environment: dict[str, str], log: Connection) -> None:
+def _run(environment: dict[str, str], log: Connection) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.dup2(log.fileno(), sys.stderr.fileno())
     log.close()
-    sys.argv = arguments
+    sys.argv = ["app"]
     runpy.run_module("app", run_name="__main__", alter_sys=True)
